@@ -1,0 +1,92 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// Every Swift target of the house compiles in Swift 6 mode with warnings as errors.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
+let jwtKit: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// A target of the house and its test target; arrows go one way (docs/architecture.md).
+func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func suite(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name + "Tests", dependencies: [.init(stringLiteral: name)] + dependencies, exclude: exclude, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "gatehouse",
+    products: [.executable(name: "gatehouse", targets: ["gatehouse"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/vapor/jwt-kit", exact: "5.7.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
+    targets: [
+        .systemLibrary(name: "CPgQuery", pkgConfig: "pg_query"),
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .target(name: "CGatehouse"),
+
+        room("GatehouseCore", [nioCore]),
+        room("Identity", ["GatehouseCore", jwtKit, httpClient, crypto, logging, nioCore]),
+        room("Analysis", ["GatehouseCore", "CPgQuery"]),
+        room("Policy", ["GatehouseCore", crypto]),
+        room("Masking", ["GatehouseCore", crypto, nioCore]),
+        room("Recording", ["GatehouseCore", "CGatehouse", "CZstd", crypto, logging, nioCore]),
+        room("Catalog", ["GatehouseCore", "Identity", grdb]),
+        room("Relay", ["GatehouseCore", "Identity", "Policy", "Masking", "Recording", nioCore, nioPosix, logging, metrics]),
+        room("Postgres", ["GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Relay", "CLibPQ",
+                          crypto, cryptoExtras, nioCore, nioPosix, nioSSL, x509, logging, metrics]),
+        room("Settings", ["GatehouseCore", "Policy", "Masking", yams]),
+        room("Console", ["GatehouseCore", "Identity", "Catalog", "Recording", hummingbird, nioCore, logging, metrics]),
+        .executableTarget(
+            name: "gatehouse",
+            dependencies: ["GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Catalog", "Relay",
+                           "Postgres", "Settings", "Console", argumentParser, httpClient, jwtKit, x509, crypto, logging, metrics,
+                           nioCore, nioPosix, nioSSL],
+            swiftSettings: strict),
+
+        suite("GatehouseCore", []),
+        suite("Identity", ["GatehouseCore", jwtKit, crypto]),
+        suite("Analysis", ["GatehouseCore"]),
+        suite("Policy", ["GatehouseCore"]),
+        suite("Masking", ["GatehouseCore", nioCore]),
+        suite("Recording", ["GatehouseCore", crypto, nioCore]),
+        suite("Catalog", ["GatehouseCore", "Identity", grdb]),
+        suite("Relay", ["GatehouseCore", nioCore, nioEmbedded]),
+        suite("Postgres", ["GatehouseCore", "Analysis", "Policy", "Masking", "Recording", "Identity", "Relay", nioCore, nioEmbedded, nioSSL]),
+        suite("Settings", ["GatehouseCore", "Policy"]),
+        suite("Console", ["GatehouseCore", "Identity", "Catalog", "Recording", .product(name: "HummingbirdTesting", package: "hummingbird")]),
+        .testTarget(name: "IntegrationTests", dependencies: ["GatehouseCore"], path: "Tests/Integration", swiftSettings: strict),
+        .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,6 @@
+import NIOCore
+import NIOSSL
+import NIOPosix
+import AsyncHTTPClient
+import ArgumentParser
+print("hi")
