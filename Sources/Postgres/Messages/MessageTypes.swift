@@ -1,0 +1,46 @@
+/// Message types that a client sends (PostgreSQL documentation, "Message Formats"; F there).
+enum Frontend {
+    static let query = UInt8(ascii: "Q")
+    static let parse = UInt8(ascii: "P")
+    static let bind = UInt8(ascii: "B")
+    static let describe = UInt8(ascii: "D")
+    static let execute = UInt8(ascii: "E")
+    static let close = UInt8(ascii: "C")
+    static let sync = UInt8(ascii: "S")
+    static let flush = UInt8(ascii: "H")
+    static let functionCall = UInt8(ascii: "F")
+    static let copyData = UInt8(ascii: "d")
+    static let copyDone = UInt8(ascii: "c")
+    static let copyFail = UInt8(ascii: "f")
+    static let terminate = UInt8(ascii: "X")
+    /// PasswordMessage, SASLInitialResponse, SASLResponse.
+    static let password = UInt8(ascii: "p")
+}
+
+/// Message types that a server sends (B there).
+enum Backend {
+    static let authentication = UInt8(ascii: "R")
+    static let parameterStatus = UInt8(ascii: "S")
+    static let backendKeyData = UInt8(ascii: "K")
+    static let readyForQuery = UInt8(ascii: "Z")
+    static let rowDescription = UInt8(ascii: "T")
+    static let dataRow = UInt8(ascii: "D")
+    static let commandComplete = UInt8(ascii: "C")
+    static let emptyQueryResponse = UInt8(ascii: "I")
+    static let errorResponse = UInt8(ascii: "E")
+    static let noticeResponse = UInt8(ascii: "N")
+    static let notificationResponse = UInt8(ascii: "A")
+    static let parseComplete = UInt8(ascii: "1")
+    static let bindComplete = UInt8(ascii: "2")
+    static let closeComplete = UInt8(ascii: "3")
+    static let parameterDescription = UInt8(ascii: "t")
+    static let noData = UInt8(ascii: "n")
+    static let portalSuspended = UInt8(ascii: "s")
+    static let copyInResponse = UInt8(ascii: "G")
+    static let copyOutResponse = UInt8(ascii: "H")
+    static let copyBothResponse = UInt8(ascii: "W")
+    static let copyData = UInt8(ascii: "d")
+    static let copyDone = UInt8(ascii: "c")
+    static let functionCallResponse = UInt8(ascii: "V")
+    static let negotiateProtocolVersion = UInt8(ascii: "v")
+}

@@ -1,0 +1,110 @@
+import Analysis
+import GatehouseCore
+import NIOCore
+
+/// What was decided of one statement text (or of one protocol request that is not text).
+///
+/// A class, since a prepared statement, its portals and the requests waiting for answers all share one.
+final class Judgement {
+    let actions: [Action]
+    let verdict: Verdict
+    /// The decision as the recording keeps it: JSON, made once.
+    let record: ByteBuffer
+    /// The configuration and the catalog under which it was reached; stale when either moved on.
+    let epoch: Epoch
+    /// A result of this statement may hold values that must be masked, so rows may not pass before their columns are known.
+    let mayRevealMasked: Bool
+    /// What a COPY .. TO STDOUT sends must be masked so.
+    let copyMask: CopyMaskPlan?
+    let effects: Effects
+    /// The text's analysis, nil for requests that have none.
+    let analysis: Analysis?
+
+    /// How many times running the statement makes the server ask the client for copy data.
+    let copyIns: Int
+
+    var isDenied: Bool { verdict.decision == .deny }
+
+    init(
+        actions: [Action], verdict: Verdict, record: ByteBuffer, epoch: Epoch, mayRevealMasked: Bool, copyMask: CopyMaskPlan? = nil,
+        analysis: Analysis?
+    ) {
+        self.actions = actions
+        self.verdict = verdict
+        self.record = record
+        self.epoch = epoch
+        self.mayRevealMasked = mayRevealMasked
+        self.copyMask = copyMask
+        self.analysis = analysis
+        effects = Effects(of: actions)
+        copyIns = actions.count { $0.kinds.contains("copy.from") && $0.flags.isDisjoint(with: [.copyFile, .copyProgram]) }
+    }
+
+    struct Epoch: Hashable {
+        var configuration: UInt64
+        var catalog: UInt64
+    }
+
+    /// What running the statement may change in what the gateway knows of the server.
+    struct Effects: OptionSet {
+        let rawValue: UInt8
+        static let changesSchema = Effects(rawValue: 1 << 0)
+        static let changesSearchPath = Effects(rawValue: 1 << 1)
+        /// Runs code that may change settings unseen.
+        static let runsUnknownCode = Effects(rawValue: 1 << 2)
+        static let definesNames = Effects(rawValue: 1 << 3)
+
+        init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        init(of actions: [Action]) {
+            var effects: Effects = []
+            for action in actions {
+                if action.flags.contains(.changesSchema) { effects.insert([.changesSchema]) }
+                if !action.flags.isDisjoint(with: [.opaque, .callsUnknownFunction, .unparsed]) {
+                    effects.insert([.runsUnknownCode, .changesSearchPath, .changesSchema])
+                }
+                if action.defines != nil { effects.insert(.definesNames) }
+                let named = action.settings.contains { $0.name == nil || $0.name == "search_path" || $0.name == "role" }
+                if named || action.kinds.contains("discard") || action.kinds.contains("set.role") { effects.insert(.changesSearchPath) }
+            }
+            self = effects
+        }
+    }
+}
+
+/// What a judge says when asked.
+enum JudgeOutcome {
+    case ready(Judgement)
+    /// The target's catalog must be read again first; ask once more when it was.
+    case needsCatalog
+}
+
+enum RowMaskOutcome {
+    case pass
+    case mask(PostgresRowMask)
+    case needsCatalog
+}
+
+/// Who decides, as the relay machine sees it.
+protocol RelayJudge: AnyObject {
+    /// Decides on a text.
+    func judge(_ analysis: Analysis) -> JudgeOutcome
+    /// The same decision if it still holds, or a new one.
+    func confirm(_ judgement: Judgement) -> JudgeOutcome
+    /// Decides on a request that has no text: `function_call`, or `bind` and `fetch` of a `name` that the protocol did not
+    /// make (it may be one that SQL made).
+    func judge(request kind: String, of name: String) -> Judgement
+    /// How the rows of a result must be masked.
+    func rowMask(for columns: [ResultColumn], of judgements: [Judgement]) -> RowMaskOutcome
+    /// The statement was passed on.
+    func forwarded(_ judgement: Judgement)
+    /// A statement that was passed on has ended (well or not).
+    func completed(_ judgement: Judgement)
+    /// The server waits for a request, and nothing is on its way to it.
+    func serverIsIdle()
+    /// Statement texts that would be lexed differently under another `standard_conforming_strings` are denied.
+    var stringSettingIsUncertain: Bool { get }
+    func denyUncertainStrings(_ analysis: Analysis) -> Judgement
+    /// A protocol-level name was given to a statement.
+    func named(_ name: String, _ judgement: Judgement)
+}

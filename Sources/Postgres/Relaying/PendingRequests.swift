@@ -1,0 +1,87 @@
+import NIOCore
+
+/// A request that went to the server and is not yet answered.
+struct PendingRequest {
+    enum Kind: UInt8 {
+        case query, parse, bind, describeStatement, describePortal, execute, closeStatement, closePortal, sync, functionCall
+        /// CopyDone or CopyFail: has no answer of its own, but marks where a COPY's data ended.
+        case copyEnd
+    }
+
+    var kind: Kind
+    /// Statement or portal name where the kind has one.
+    var name = ""
+    var judgement: Judgement?
+    /// The gateway's own request: the client must not see its answer.
+    var isInjected = false
+    /// How many times the server may still ask for copy data on behalf of this request.
+    var copyInsExpected = 0
+}
+
+/// The requests on their way, oldest first. The server answers in order, which is what ties an answer to its request.
+struct PendingRequests {
+    private var queue = CircularBuffer<PendingRequest>(initialCapacity: 8)
+    /// An error ended the current pipeline: the server ignores everything up to a Sync that the client has yet to send.
+    private(set) var isSkipping = false
+    /// The sum over all requests; kept since it is asked for before each message.
+    private var copyInsExpected = 0
+
+    var count: Int { queue.count }
+    var isEmpty: Bool { queue.isEmpty }
+
+    mutating func append(_ request: PendingRequest) {
+        queue.append(request)
+        copyInsExpected += request.copyInsExpected
+    }
+
+    /// The client's next message is not going to be answered.
+    mutating func startSkipping() { isSkipping = true }
+    mutating func stopSkipping() { isSkipping = false }
+
+    /// The request that the server's next answer belongs to.
+    var head: PendingRequest? {
+        mutating get {
+            while let first = queue.first, first.kind == .copyEnd {
+                queue.removeFirst()
+            }
+            return queue.first
+        }
+    }
+
+    mutating func pop() {
+        guard let first = queue.popFirst() else { return }
+        copyInsExpected -= first.copyInsExpected
+    }
+
+    /// An extended-query request failed: the server answers nothing more up to the next Sync. Hands each request that thereby
+    /// never runs to `dropped`. Where the Sync is yet to come, what the client sends up to it is skipped as well.
+    mutating func failToSync(_ dropped: (PendingRequest) -> Void) {
+        while let first = queue.first, first.kind != .sync {
+            dropped(first)
+            pop()
+        }
+        if queue.isEmpty { isSkipping = true }
+    }
+
+    /// The server may yet ask for copy data, and until it does or not, what the client sends next is not certain to be a
+    /// request.
+    var awaitsCopyIn: Bool { copyInsExpected > 0 }
+
+    /// The client has already ended the copy data of the head request.
+    var copyDataHasEnded: Bool { queue.dropFirst().first?.kind == .copyEnd }
+
+    /// The server asks for copy data on behalf of the head request.
+    ///
+    /// - Returns: false when that was not to be expected.
+    mutating func enterCopyIn() -> Bool {
+        guard let head = queue.first, head.copyInsExpected > 0 else { return false }
+        queue[queue.startIndex].copyInsExpected -= 1
+        copyInsExpected -= 1
+        return true
+    }
+
+    /// One of the head query's statements completed: the end of its copy data, if it had any, is behind us.
+    mutating func finishStatement() {
+        if copyDataHasEnded { queue.remove(at: queue.index(after: queue.startIndex)) }
+    }
+}

@@ -1,0 +1,382 @@
+import Analysis
+import GatehouseCore
+import NIOCore
+
+/// From the client to the server.
+extension RelayMachine {
+    /// Deals with the whole messages at the front of `input` and takes them off it.
+    ///
+    /// - Throws: `ProtocolViolation` for anything the protocol does not allow now; the session must end.
+    mutating func receiveFromClient(_ input: inout ByteBuffer, sink: inout some RelaySink) throws(ProtocolViolation) -> ClientProgress {
+        var run = Run(input)
+        let progress: ClientProgress
+        do throws(ProtocolViolation) {
+            progress = try receiveMessages(input, &run, &sink)
+        } catch {
+            run.flushToServer(input, &sink)
+            throw error
+        }
+        run.flushToServer(input, &sink)
+        input.moveReaderIndex(to: run.cursor)
+        if input.readableBytes == 0 { input.clear(minimumCapacity: 0) }
+        return progress
+    }
+
+    private mutating func receiveMessages(
+        _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
+    ) throws(ProtocolViolation) -> ClientProgress {
+        while true {
+            if clientRemainder > 0 {
+                let taken = min(clientRemainder, input.writerIndex - run.cursor)
+                run.cursor += taken
+                clientRemainder -= taken
+                clientOffset &+= UInt64(taken)
+                if clientRemainder > 0 { return .needsBytes }
+            }
+            guard let header = try MessageHeader(at: run.cursor, in: input, maximum: limits.messageBytes) else { return .needsBytes }
+            let available = input.writerIndex - run.cursor
+            if header.type == Frontend.copyData {
+                let taken = min(available, header.totalLength)
+                run.cursor += taken
+                clientRemainder = header.totalLength - taken
+                clientOffset &+= UInt64(taken)
+                if clientRemainder > 0 { return .needsBytes }
+                continue
+            }
+            guard available >= header.totalLength else { return .needsBytes }
+            switch try receive(header, input, &run, &sink) {
+            case .pass: run.cursor += header.totalLength
+            case .replaced:
+                run.cursor += header.totalLength
+                run.start = run.cursor
+            case .wait(let progress): return progress
+            case .terminated:
+                run.cursor += header.totalLength
+                clientOffset &+= UInt64(header.totalLength)
+                return .terminated
+            }
+            clientOffset &+= UInt64(header.totalLength)
+        }
+    }
+
+    private enum Step {
+        case pass
+        /// The message was held or replaced; the run before it has been flushed.
+        case replaced
+        case wait(ClientProgress)
+        case terminated
+    }
+
+    private mutating func receive(
+        _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
+    ) throws(ProtocolViolation) -> Step {
+        if header.type == Frontend.terminate { return .terminated }
+        if copy == .copyIn || copy == .copyBoth { return try receiveDuringCopy(header, input, &run, &sink) }
+        if pending.awaitsCopyIn, header.type != Frontend.copyDone, header.type != Frontend.copyFail {
+            // Whether this is a request or lies amid copy data depends on the server's next answer.
+            return .wait(.needsServer)
+        }
+        if pending.count >= limits.pipelineDepth {
+            throw ProtocolViolation("more than \(limits.pipelineDepth) requests wait for an answer", code: .programLimitExceeded)
+        }
+        if pending.isSkipping { return try receiveWhileSkipping(header) }
+        var body = BodyReader(input, messageAt: run.cursor, header: header)
+        switch header.type {
+        case Frontend.query: return try receiveQuery(&body, header, input, &run, &sink)
+        case Frontend.parse: return try receiveParse(&body, header, input, &run, &sink)
+        case Frontend.bind: return try receiveBind(&body, header, input, &run, &sink)
+        case Frontend.execute: return try receiveExecute(&body, header, input, &run, &sink)
+        case Frontend.describe: return try receiveDescribe(&body)
+        case Frontend.close: return try receiveClose(&body)
+        case Frontend.sync:
+            try body.finish()
+            pending.append(PendingRequest(kind: .sync))
+            return .pass
+        case Frontend.flush:
+            try body.finish()
+            return .pass
+        case Frontend.functionCall:
+            return receiveFunctionCall(header, input, &run, &sink)
+        case Frontend.copyDone, Frontend.copyFail:
+            pending.append(PendingRequest(kind: .copyEnd))
+            return .pass
+        default:
+            throw ProtocolViolation("message '\(printable(header.type))' is not one that a client may send here")
+        }
+    }
+
+    /// Amid copy data a client may end it, and the server ignores Flush and Sync (documentation, "COPY Operations"). They are
+    /// kept from it: were the COPY to fail just now, it would take a Sync seriously.
+    private mutating func receiveDuringCopy(
+        _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
+    ) throws(ProtocolViolation) -> Step {
+        switch header.type {
+        case Frontend.copyDone, Frontend.copyFail:
+            if copy == .copyIn { copy = .none }
+            pending.append(PendingRequest(kind: .copyEnd))
+            return .pass
+        case Frontend.sync where copy == .copyIn, Frontend.flush where copy == .copyIn:
+            run.flushToServer(input, &sink)
+            if let held = input.getSlice(at: run.cursor, length: header.totalLength) { sink.hold(held) }
+            return .replaced
+        default:
+            throw ProtocolViolation("message '\(printable(header.type))' amid copy data")
+        }
+    }
+
+    /// After an error the server ignores everything up to a Sync; so nothing is judged, and nothing is waited for.
+    private mutating func receiveWhileSkipping(_ header: MessageHeader) throws(ProtocolViolation) -> Step {
+        switch header.type {
+        case Frontend.sync:
+            pending.stopSkipping()
+            pending.append(PendingRequest(kind: .sync))
+            return .pass
+        case Frontend.query, Frontend.parse, Frontend.bind, Frontend.execute, Frontend.describe, Frontend.close, Frontend.flush,
+            Frontend.functionCall, Frontend.copyDone, Frontend.copyFail:
+            return .pass
+        default:
+            throw ProtocolViolation("message '\(printable(header.type))' is not one that a client may send here")
+        }
+    }
+
+    // MARK: - Texts
+
+    private mutating func receiveQuery(
+        _ body: inout BodyReader, _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
+    ) throws(ProtocolViolation) -> Step {
+        let text = try body.cStringBytes()
+        try body.finish()
+        let judgement: Judgement
+        switch judged(text) {
+        case .success(let made): judgement = made
+        case .failure(let wait): return .wait(wait.progress)
+        }
+        counters.statements &+= UInt64(max(judgement.actions.count, 1))
+        sink.record(judgement, at: clientOffset)
+        // A simple Query ends the unnamed statement and portal on the server.
+        pending.append(PendingRequest(kind: .query, judgement: judgement, copyInsExpected: judgement.isDenied ? 0 : judgement.copyIns))
+        guard judgement.isDenied else {
+            judge.forwarded(judgement)
+            return .pass
+        }
+        deny(header, input, &run, &sink, by: .failingQuery(judgement.verdict.rule), judgement)
+        return .replaced
+    }
+
+    private mutating func receiveParse(
+        _ body: inout BodyReader, _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
+    ) throws(ProtocolViolation) -> Step {
+        let name = try body.cString()
+        let text = try body.cStringBytes()
+        let types: Int16 = try body.integer()
+        guard types >= 0 else { throw ProtocolViolation("a Parse of \(types) parameter types") }
+        try body.skip(Int(types) * 4)
+        try body.finish()
+        let judgement: Judgement
+        switch judged(text) {
+        case .success(let made): judgement = made
+        case .failure(let wait): return .wait(wait.progress)
+        }
+        if statements.count >= limits.statementsPerSession, !statements.isKnown(name) {
+            throw ProtocolViolation(
+                "more than \(limits.statementsPerSession) prepared statements are open", code: .programLimitExceeded)
+        }
+        sink.record(judgement, at: clientOffset)
+        pending.append(PendingRequest(kind: .parse, name: name, judgement: judgement))
+        guard judgement.isDenied else {
+            statements.propose(judgement, as: name)
+            judge.named(name, judgement)
+            return .pass
+        }
+        deny(header, input, &run, &sink, by: .failingParse(judgement.verdict.rule), judgement)
+        return .replaced
+    }
+
+    private struct Wait: Error {
+        let progress: ClientProgress
+    }
+
+    private mutating func judged(_ text: ByteBuffer) -> Result<Judgement, Wait> {
+        guard let analysis = text.withUnsafeReadableBytes({ analyzer.analysis(of: $0) }) else {
+            return .failure(Wait(progress: .needsAnalysis(text)))
+        }
+        if analysis.dependsOnStringSetting, judge.stringSettingIsUncertain {
+            return .success(judge.denyUncertainStrings(analysis))
+        }
+        switch judge.judge(analysis) {
+        case .ready(let judgement): return .success(judgement)
+        case .needsCatalog: return .failure(Wait(progress: .needsCatalog))
+        }
+    }
+
+    // MARK: - Bind, Execute and the rest
+
+    private mutating func receiveBind(
+        _ body: inout BodyReader, _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
+    ) throws(ProtocolViolation) -> Step {
+        let portal = try body.cString()
+        let statement = try body.cString()
+        if portals.count >= limits.statementsPerSession, !portals.isKnown(portal) {
+            throw ProtocolViolation("more than \(limits.statementsPerSession) portals are open", code: .programLimitExceeded)
+        }
+        describedPortals.remove(portal)
+        portalColumns[portal] = nil
+        switch confirmed(statement, in: statements, orElse: "bind") {
+        case .wait(let progress): return .wait(progress)
+        case .denied(let judgement):
+            sink.record(judgement, at: clientOffset)
+            pending.append(PendingRequest(kind: .bind, name: portal, judgement: judgement))
+            deny(header, input, &run, &sink, by: .failingBind, judgement)
+            return .replaced
+        case .allowed(let judgements):
+            for judgement in judgements {
+                portals.propose(judgement, as: portal)
+            }
+            pending.append(PendingRequest(kind: .bind, name: portal, judgement: judgements.first))
+            return .pass
+        }
+    }
+
+    private mutating func receiveExecute(
+        _ body: inout BodyReader, _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
+    ) throws(ProtocolViolation) -> Step {
+        let portal = try body.cString()
+        let _: Int32 = try body.integer()
+        try body.finish()
+        counters.statements &+= 1
+        switch confirmed(portal, in: portals, orElse: "fetch") {
+        case .wait(let progress): return .wait(progress)
+        case .denied(let judgement):
+            sink.record(judgement, at: clientOffset)
+            pending.append(PendingRequest(kind: .execute, name: portal, judgement: judgement))
+            deny(header, input, &run, &sink, by: .failingExecute, judgement)
+            return .replaced
+        case .allowed(let judgements):
+            for judgement in judgements {
+                sink.record(judgement, at: clientOffset)
+            }
+            if judgements.contains(where: \.mayRevealMasked), !describedPortals.contains(portal) {
+                // The rows' columns must be known before the rows: ask for them, and keep the answer.
+                run.flushToServer(input, &sink)
+                sink.inject(InjectedMessage.describe(portal: portal), because: "describe")
+                pending.append(PendingRequest(kind: .describePortal, name: portal, judgement: judgements.first, isInjected: true))
+                describedPortals.insert(portal)
+            }
+            let copyIns = judgements.reduce(0) { max($0, $1.copyIns) }
+            pending.append(PendingRequest(kind: .execute, name: portal, judgement: judgements.first, copyInsExpected: copyIns))
+            for judgement in judgements {
+                judge.forwarded(judgement)
+            }
+            return .pass
+        }
+    }
+
+    private enum Confirmed {
+        case allowed([Judgement])
+        case denied(Judgement)
+        case wait(ClientProgress)
+    }
+
+    /// What the candidates of `name` come to under the configuration of now. A name that the gateway does not know (a cursor
+    /// made by SQL, a statement made by PREPARE) is judged as a request of its own.
+    private func confirmed(_ name: String, in table: CandidateTable, orElse kind: String) -> Confirmed {
+        if let single = table.single(name) {
+            return confirmed([single])
+        }
+        let candidates = table.judgements(of: name)
+        if candidates.isEmpty {
+            let judgement = judge.judge(request: kind, of: name)
+            return judgement.isDenied ? .denied(judgement) : .allowed([judgement])
+        }
+        return confirmed(candidates)
+    }
+
+    private func confirmed(_ candidates: [Judgement]) -> Confirmed {
+        var result: [Judgement] = []
+        result.reserveCapacity(candidates.count)
+        for candidate in candidates {
+            switch judge.confirm(candidate) {
+            case .needsCatalog: return .wait(.needsCatalog)
+            case .ready(let judgement):
+                if judgement.isDenied { return .denied(judgement) }
+                result.append(judgement)
+            }
+        }
+        return .allowed(result)
+    }
+
+    private mutating func receiveDescribe(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
+        let what: UInt8 = try body.integer()
+        let name = try body.cString()
+        try body.finish()
+        switch what {
+        case UInt8(ascii: "S"):
+            pending.append(PendingRequest(kind: .describeStatement, name: name, judgement: statements.single(name)))
+        case UInt8(ascii: "P"):
+            pending.append(PendingRequest(kind: .describePortal, name: name, judgement: portals.single(name)))
+            describedPortals.insert(name)
+        default: throw ProtocolViolation("a Describe of '\(printable(what))'")
+        }
+        return .pass
+    }
+
+    private mutating func receiveClose(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
+        let what: UInt8 = try body.integer()
+        let name = try body.cString()
+        try body.finish()
+        switch what {
+        case UInt8(ascii: "S"): pending.append(PendingRequest(kind: .closeStatement, name: name))
+        case UInt8(ascii: "P"): pending.append(PendingRequest(kind: .closePortal, name: name))
+        default: throw ProtocolViolation("a Close of '\(printable(what))'")
+        }
+        return .pass
+    }
+
+    private mutating func receiveFunctionCall(
+        _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
+    ) -> Step {
+        let judgement = judge.judge(request: "function_call", of: "")
+        counters.statements &+= 1
+        sink.record(judgement, at: clientOffset)
+        pending.append(PendingRequest(kind: .functionCall, judgement: judgement))
+        guard judgement.isDenied else {
+            judge.forwarded(judgement)
+            return .pass
+        }
+        deny(header, input, &run, &sink, by: .failingQuery(judgement.verdict.rule), judgement)
+        return .replaced
+    }
+
+    /// Records the client's message, and sends the server one that must fail in its place: so the server's own state
+    /// (transaction, pipeline) stays the truth.
+    private mutating func deny(
+        _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink, by message: InjectedMessage,
+        _ judgement: Judgement
+    ) {
+        counters.denied &+= 1
+        run.flushToServer(input, &sink)
+        if let held = input.getSlice(at: run.cursor, length: header.totalLength) { sink.hold(held) }
+        sink.inject(message.bytes, because: judgement.verdict.rule)
+    }
+}
+
+/// A stretch of the input that goes on as it is: from `start` up to `cursor`.
+struct Run {
+    var start: Int
+    var cursor: Int
+
+    init(_ input: ByteBuffer) {
+        start = input.readerIndex
+        cursor = input.readerIndex
+    }
+
+    mutating func flushToServer(_ input: ByteBuffer, _ sink: inout some RelaySink) {
+        if cursor > start, let bytes = input.getSlice(at: start, length: cursor - start) { sink.passToServer(bytes) }
+        start = cursor
+    }
+
+    mutating func flushToClient(_ input: ByteBuffer, _ sink: inout some RelaySink) {
+        if cursor > start, let bytes = input.getSlice(at: start, length: cursor - start) { sink.passToClient(bytes) }
+        start = cursor
+    }
+}

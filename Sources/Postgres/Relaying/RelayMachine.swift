@@ -1,0 +1,82 @@
+import Analysis
+import GatehouseCore
+import NIOCore
+
+/// The PostgreSQL session between login and end, as a value: bytes in, decisions out through a `RelaySink`.
+///
+/// It decodes every message of both sides, asks the judge about each text and each execution, keeps what was asked in the
+/// order in which the server answers it, and replaces what must not reach the other side. It does no input or output, knows
+/// no clock, and holds no reference to a channel.
+struct RelayMachine {
+    enum ClientProgress: Equatable {
+        /// All whole messages are dealt with.
+        case needsBytes
+        /// A text is too long to be analysed on the event loop: analyse it elsewhere, `remember` it, come back.
+        case needsAnalysis(ByteBuffer)
+        /// The target's catalog must be read again: do it, come back.
+        case needsCatalog
+        /// What comes next depends on an answer that the server has yet to give.
+        case needsServer
+        /// The client said goodbye.
+        case terminated
+    }
+
+    enum ServerProgress: Equatable {
+        case needsBytes
+        case needsCatalog
+    }
+
+    enum TransactionStatus: UInt8 {
+        case idle = 0x49  // I
+        case inTransaction = 0x54  // T
+        case failed = 0x45  // E
+    }
+
+    enum CopyState: Equatable {
+        case none, copyIn, copyOut, copyBoth
+    }
+
+    struct Counters {
+        var statements: UInt64 = 0
+        var denied: UInt64 = 0
+        var rows: UInt64 = 0
+    }
+
+    let judge: any RelayJudge
+    let analyzer: StatementAnalyzer
+    let limits: Limits
+    /// Replication was asked for at startup and granted.
+    let isReplication: Bool
+
+    var pending = PendingRequests()
+    var statements = CandidateTable()
+    var portals = CandidateTable()
+    var transaction = TransactionStatus.idle
+    var copy = CopyState.none
+    var counters = Counters()
+
+    /// Bytes of the client's stream, and of the server's, that were dealt with.
+    var clientOffset: UInt64 = 0
+    /// Bytes of a message that goes on piecemeal, still to come.
+    var clientRemainder = 0
+    var serverRemainder = 0
+
+    /// Columns of the portals that were described, kept only where masks may apply.
+    var portalColumns: [String: [ResultColumn]] = [:]
+    /// Portals with a Describe on its way or answered since they were bound.
+    var describedPortals: Set<String> = []
+    /// How the rows now arriving are masked.
+    var rowMask: PostgresRowMask?
+    var rowMaskIsDecided = false
+    var copyMasker: PostgresCopyMasker?
+
+    init(judge: any RelayJudge, analyzer: StatementAnalyzer, limits: Limits, isReplication: Bool) {
+        self.judge = judge
+        self.analyzer = analyzer
+        self.limits = limits
+        self.isReplication = isReplication
+    }
+
+    /// Nothing is on its way in either direction, and no transaction is open.
+    var isQuiet: Bool { transaction == .idle && pending.isEmpty && copy == .none }
+}

@@ -1,0 +1,25 @@
+import NIOCore
+
+/// Where the relay machine puts what it decided. The session behind it records first and sends after the commit.
+protocol RelaySink {
+    /// Bytes from the client that go on to the server as they are.
+    mutating func passToServer(_ bytes: ByteBuffer)
+    /// Bytes from the client that are recorded, and go no further.
+    mutating func hold(_ bytes: ByteBuffer)
+    /// Bytes of the gateway's own for the server.
+    mutating func inject(_ bytes: ByteBuffer, because reason: String)
+    /// The decision on the request that starts at `offset` of the client's stream.
+    mutating func record(_ judgement: Judgement, at offset: UInt64)
+    /// Bytes from the server that go on to the client as they are.
+    mutating func passToClient(_ bytes: ByteBuffer)
+    /// `original` bytes from the server, instead of which the client gets `bytes`.
+    mutating func replaceForClient(original: Int, by bytes: ByteBuffer, because reason: Replacement)
+    /// Bytes from the server that answer the gateway's own requests, and go nowhere.
+    mutating func swallow(_ count: Int)
+}
+
+enum Replacement: String {
+    case mask
+    case denial
+    case withheldMessage = "withheld message"
+}

@@ -1,0 +1,136 @@
+public import GatehouseCore
+public import NIOCore
+public import Recording
+
+/// Somebody who may go on only when what it recorded is safe.
+public protocol CommitWaiter: AnyObject {
+    var durability: Target.Durability { get }
+    /// Everything recorded up to now is about to be committed: set aside what waits for it.
+    func commitBegins()
+    /// What was set aside at the oldest `commitBegins` not yet answered may go out.
+    func commitEnded()
+    /// The record could not be written. Nothing that waits may ever go out.
+    func recordingFailed(_ error: any Error)
+}
+
+/// One event loop's recorder: gathers what all of the loop's sessions recorded in a turn of the loop, commits it with one
+/// write, and only then lets them send (evidence before effect). Confined to its event loop.
+public final class LoopRecorder {
+    public let eventLoop: any EventLoop
+    private let makeJournal: () throws -> Journal
+    private var current: Journal?
+    private var waiting: [any CommitWaiter] = []
+    private var isScheduled = false
+
+    public init(eventLoop: any EventLoop, makeJournal: @escaping () throws -> Journal) {
+        self.eventLoop = eventLoop
+        self.makeJournal = makeJournal
+    }
+
+    /// The journal in use; a new one if the last one failed. Call when a session starts.
+    public func journal() throws -> Journal {
+        if let current { return current }
+        let journal = try makeJournal()
+        current = journal
+        return journal
+    }
+
+    /// Asks for a commit at the end of this turn of the loop, after which `waiter` is told.
+    public func schedule(_ waiter: any CommitWaiter) {
+        waiting.append(waiter)
+        guard !isScheduled else { return }
+        isScheduled = true
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        eventLoop.execute { bound.value.commit() }
+    }
+
+    private func commit() {
+        isScheduled = false
+        let waiters = waiting
+        waiting.removeAll(keepingCapacity: true)
+        guard let journal = current else { return }
+        for waiter in waiters {
+            waiter.commitBegins()
+        }
+        do {
+            if waiters.contains(where: { $0.durability == .synced }) {
+                try commitSynced(waiters, to: journal)
+            } else {
+                try journal.commit()
+                for waiter in waiters {
+                    waiter.commitEnded()
+                }
+            }
+        } catch {
+            fail(waiters, error)
+        }
+    }
+
+    private func commitSynced(_ waiters: [any CommitWaiter], to journal: Journal) throws {
+        let bound = NIOLoopBound((self, waiters.filter { $0.durability == .synced }), eventLoop: eventLoop)
+        let loop = eventLoop
+        try journal.commitSynced { result in
+            loop.execute {
+                let (recorder, waiters) = bound.value
+                switch result {
+                case .success:
+                    for waiter in waiters {
+                        waiter.commitEnded()
+                    }
+                case .failure(let error):
+                    recorder.fail(waiters, error)
+                }
+            }
+        }
+        for waiter in waiters where waiter.durability == .written {
+            waiter.commitEnded()
+        }
+    }
+
+    private func fail(_ waiters: [any CommitWaiter], _ error: any Error) {
+        current?.close()
+        current = nil
+        for waiter in waiters {
+            waiter.recordingFailed(error)
+        }
+    }
+
+    public func close() {
+        current?.close()
+        current = nil
+    }
+}
+
+/// The recorder of each event loop.
+public struct LoopRecorders: Sendable {
+    private let recorders: [ObjectIdentifier: NIOLoopBound<LoopRecorder>]
+
+    /// Makes one recorder for each loop of `group`; `makeJournal` is called on the loop, with the loop's number, when the
+    /// loop's first session starts, and again after a failure.
+    public static func make(
+        for group: any EventLoopGroup, makeJournal: @escaping @Sendable (Int, any EventLoop) throws -> Journal
+    ) async throws -> LoopRecorders {
+        var recorders: [ObjectIdentifier: NIOLoopBound<LoopRecorder>] = [:]
+        var number = 0
+        for loop in group.makeIterator() {
+            let index = number
+            recorders[ObjectIdentifier(loop)] = try await loop.submit {
+                NIOLoopBound(LoopRecorder(eventLoop: loop) { try makeJournal(index, loop) }, eventLoop: loop)
+            }.get()
+            number += 1
+        }
+        return LoopRecorders(recorders: recorders)
+    }
+
+    /// The recorder of `loop`, nil when that is not one of the gateway's loops. Call on the loop.
+    public func recorder(of loop: any EventLoop) -> LoopRecorder? {
+        recorders[ObjectIdentifier(loop)]?.value
+    }
+
+    /// Commits and closes every journal.
+    public func closeAll() async {
+        for bound in recorders.values {
+            try? await bound.eventLoop.submit { bound.value.close() }.get()
+        }
+    }
+}

@@ -1,0 +1,99 @@
+public import GatehouseCore
+public import Identity
+import Synchronization
+
+/// What the gateway can do to a session from outside of it. Methods may be called on any thread.
+public protocol LiveSession: AnyObject, Sendable {
+    var id: SessionID { get }
+    var principal: Principal { get }
+    var targetName: String { get }
+    /// Ends the session with an error that its client can show.
+    func end(reason: String)
+}
+
+/// Who is inside: enforces the limits on how many, and finds sessions to end.
+public final class SessionRegistry: Sendable {
+    public enum Refusal: Error, Sendable, Hashable {
+        case draining
+        case tooManySessions(limit: Int)
+        case tooManySessionsOfPrincipal(limit: Int)
+    }
+
+    private struct PrincipalKey: Hashable {
+        let issuer: String
+        let subject: String
+    }
+
+    private struct State {
+        var sessions: [SessionID: any LiveSession] = [:]
+        var reserved: [PrincipalKey: Int] = [:]
+        var total = 0
+        var isDraining = false
+        var limits: Limits
+    }
+
+    /// A place among the sessions, taken before the session starts. Give it back with `SessionRegistry.leave`.
+    public struct Place: Sendable {
+        fileprivate let key: PrincipalKey
+    }
+
+    private let state: Mutex<State>
+
+    public init(limits: Limits) {
+        state = Mutex(State(limits: limits))
+    }
+
+    public func update(limits: Limits) {
+        state.withLock { $0.limits = limits }
+    }
+
+    /// Takes a place for one more session of `principal`.
+    public func enter(_ principal: Principal) throws(Refusal) -> Place {
+        let key = PrincipalKey(issuer: principal.issuer, subject: principal.subject)
+        let outcome: Result<Place, Refusal> = state.withLock { state in
+            if state.isDraining { return .failure(.draining) }
+            if state.total >= state.limits.sessions { return .failure(.tooManySessions(limit: state.limits.sessions)) }
+            let taken = state.reserved[key, default: 0]
+            if taken >= state.limits.sessionsPerPrincipal {
+                return .failure(.tooManySessionsOfPrincipal(limit: state.limits.sessionsPerPrincipal))
+            }
+            state.reserved[key] = taken + 1
+            state.total += 1
+            return .success(Place(key: key))
+        }
+        return try outcome.get()
+    }
+
+    public func add(_ session: any LiveSession) {
+        state.withLock { $0.sessions[session.id] = session }
+    }
+
+    /// Gives the place back, and forgets the session if it was added.
+    public func leave(_ place: Place, session: SessionID) {
+        state.withLock { state in
+            state.sessions[session] = nil
+            state.total -= 1
+            let left = state.reserved[place.key, default: 1] - 1
+            state.reserved[place.key] = left > 0 ? left : nil
+        }
+    }
+
+    public var count: Int { state.withLock { $0.total } }
+
+    public func find(_ id: SessionID) -> (any LiveSession)? { state.withLock { $0.sessions[id] } }
+
+    /// Ends every session that `matches`; returns how many.
+    @discardableResult
+    public func end(reason: String, where matches: (any LiveSession) -> Bool) -> Int {
+        let chosen = state.withLock { $0.sessions.values.filter(matches) }
+        for session in chosen {
+            session.end(reason: reason)
+        }
+        return chosen.count
+    }
+
+    /// From now on nobody new comes in.
+    public func drain() {
+        state.withLock { $0.isDraining = true }
+    }
+}
