@@ -25,7 +25,8 @@ public final class PolicyEngine: Sendable {
         guard time < principal.expires else {
             return .failure(
                 Refusal(
-                    rule: "gatehouse.expired", reason: "The token or ticket has expired.", hint: "Get a new one, for example with `gatehouse login`."))
+                    rule: "gatehouse.expired", reason: "The token or ticket has expired.",
+                    hint: "Get a new one, for example with `gatehouse login`."))
         }
         return admit(principal, to: target, role: role)
     }
