@@ -72,11 +72,17 @@ public struct Glob: Sendable, Hashable, Codable, ExpressibleByStringLiteral, Cus
     private func matches(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
         switch shape {
         case .anything: true
-        case .literal: text.count == bytes.count && text.elementsEqual(bytes)
-        case .prefix: text.count >= bytes.count && text.prefix(bytes.count).elementsEqual(bytes)
-        case .suffix: text.count >= bytes.count && text.suffix(bytes.count).elementsEqual(bytes)
+        case .literal: text.count == bytes.count && equals(text, from: 0)
+        case .prefix: text.count >= bytes.count && equals(text, from: 0)
+        case .suffix: text.count >= bytes.count && equals(text, from: text.count - bytes.count)
         case .general: matchesGenerally(text)
         }
+    }
+
+    /// Whether `text` from `start` on begins with what is compared; it is long enough.
+    private func equals(_ text: UnsafeBufferPointer<UInt8>, from start: Int) -> Bool {
+        for index in bytes.indices where text[start + index] != bytes[index] { return false }
+        return true
     }
 
     /// Two cursors and one place to go back to: the last star. Time is at most pattern length times text length, whatever
