@@ -19,7 +19,7 @@ public struct ReloadPlan: Sendable, Hashable {
         compareNamed(old.listeners, new.listeners, by: \.name, "listener", needsRestart: true)
         compareNamed(old.issuers, new.issuers, by: \.issuer, "issuer", needsRestart: false)
         compareNamed(old.targets, new.targets, by: \.name, "target", needsRestart: false)
-        if old.policy != new.policy {
+        if old.policy.version != new.policy.version {
             live.append("policy: \(old.policy.version) -> \(new.policy.version)")
         }
         compare(old.limits, new.limits, "limits", needsRestart: false)

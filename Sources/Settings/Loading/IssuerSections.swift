@@ -18,7 +18,8 @@ extension SettingsReader {
         let audiences = section.list("audiences")?.map(\.text)
         if !section.has("audiences") {
             problems.error(
-                section.place, "`\(section.name("audiences"))` is missing: a token must be meant for this gateway; add `audiences: [gatehouse]`")
+                section.place,
+                "`\(section.name("audiences"))` is missing: a token must be meant for this gateway; add `audiences: [gatehouse]`")
         }
         let algorithms = readAlgorithms(section)
         let parties = section.list("authorized_parties")?.map(\.text) ?? []
@@ -47,7 +48,8 @@ extension SettingsReader {
     private func readAlgorithms(_ section: Section) -> [String] {
         guard let listed = section.list("algorithms") else { return ["RS256", "ES256"] }
         for algorithm in listed where !Self.algorithms.contains(algorithm.text) {
-            let why = algorithm.text.lowercased() == "none" || algorithm.text.uppercased().hasPrefix("HS")
+            let why =
+                algorithm.text.lowercased() == "none" || algorithm.text.uppercased().hasPrefix("HS")
                 ? "is never accepted: anybody could make such a token; use"
                 : "is not a known algorithm; use"
             problems.error(algorithm.place, "`\(section.name("algorithms"))`: `\(algorithm.written)` \(why) \(choices(Self.algorithms))")

@@ -37,7 +37,8 @@ extension SettingsReader {
         for role in roles where !reached.isEmpty && !known.contains(where: Glob(role.text).matches) {
             problems.error(
                 role.place,
-                "`\(section.name("roles"))`: no target that this rule is about has a role `\(role.written)`\(suggestion(for: role.text, among: known))")
+                "`\(section.name("roles"))`: no target that this rule is about has a role `\(role.written)`\(suggestion(for: role.text, among: known))"
+            )
         }
         return AccessRule(who: who, where: place, roles: roles.map { Glob($0.text) }, sourceLine: section.place.line)
     }
@@ -72,7 +73,8 @@ extension SettingsReader {
         let strategy: MaskRule.Strategy? = section.choice("strategy")
         let except = readOptionalWho(section, "except")
         if let except, except == Who() {
-            problems.error(section.place(of: "except"), "`\(section.name("except"))` names nobody, which would mean everybody; leave it out")
+            problems.error(
+                section.place(of: "except"), "`\(section.name("except"))` names nobody, which would mean everybody; leave it out")
         }
         let place = section.section("where").map { readWhole($0) { readWhere($0, targets) } } ?? Where()
         guard let id, let columns, let strategy else { return nil }
@@ -117,7 +119,8 @@ extension SettingsReader {
             let pattern = Glob(scalar.text)
             place.targets.append(pattern)
             guard !names.contains(where: pattern.matches) else { continue }
-            let message = "`\(section.name("targets"))`: there is no target `\(scalar.written)`\(suggestion(for: scalar.text, among: names))"
+            let message =
+                "`\(section.name("targets"))`: there is no target `\(scalar.written)`\(suggestion(for: scalar.text, among: names))"
             if pattern.isLiteral { problems.error(scalar.place, message) } else { problems.warning(scalar.place, message) }
         }
         if let labels = section.section("labels") {
@@ -140,7 +143,8 @@ extension SettingsReader {
             if first != "*", !knownKinds.contains(first) {
                 problems.error(
                     scalar.place,
-                    "`\(section.name("kinds"))`: there is no kind `\(scalar.written)`\(suggestion(for: first, among: knownKinds)); docs/policy.md lists them")
+                    "`\(section.name("kinds"))`: there is no kind `\(scalar.written)`\(suggestion(for: first, among: knownKinds)); docs/policy.md lists them"
+                )
             }
             return KindPattern(scalar.text)
         }

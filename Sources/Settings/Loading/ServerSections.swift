@@ -65,7 +65,8 @@ extension SettingsReader {
             if plaintext == .loopback, !listen.isLoopback {
                 problems.error(
                     section.place(of: "plaintext"),
-                    "`\(section.name("plaintext"))`: loopback needs `listen` to be a loopback address, and \(listen) is not; tokens would cross the network in clear")
+                    "`\(section.name("plaintext"))`: loopback needs `listen` to be a loopback address, and \(listen) is not; tokens would cross the network in clear"
+                )
             }
             return Placed(
                 value: ListenerSettings(name: name, protocolName: protocolName, listen: listen, auth: auth, plaintext: plaintext, tls: tls),
@@ -94,7 +95,9 @@ extension SettingsReader {
         if let admin, admin.listen.port != 0 { seen[admin.listen] = "`admin`" }
         for listener in listeners where listener.value.listen.port != 0 {
             if let other = seen.updateValue("listener `\(listener.value.name)`", forKey: listener.value.listen) {
-                problems.error(listener.place, "listener `\(listener.value.name)` has the address \(listener.value.listen) of \(other); choose another port")
+                problems.error(
+                    listener.place,
+                    "listener `\(listener.value.name)` has the address \(listener.value.listen) of \(other); choose another port")
             }
         }
     }
@@ -106,7 +109,11 @@ extension SettingsReader {
         let day = Duration.seconds(86_400)
         if let value = readDuration(section, "handshake_timeout", from: .milliseconds(100), to: .seconds(300)) {
             limits.handshakeTimeout = value ?? limits.handshakeTimeout
-            if value == nil { problems.error(section.place(of: "handshake_timeout"), "`limits.handshake_timeout` cannot be none: silent clients would hold connections for ever") }
+            if value == nil {
+                problems.error(
+                    section.place(of: "handshake_timeout"),
+                    "`limits.handshake_timeout` cannot be none: silent clients would hold connections for ever")
+            }
         }
         if let value = readDuration(section, "idle_timeout", from: .seconds(1), to: day * 365) { limits.idleTimeout = value }
         if let value = readDuration(section, "session_lifetime", from: .seconds(1), to: day * 365) { limits.sessionLifetime = value }
@@ -117,7 +124,9 @@ extension SettingsReader {
         limits.sessionsPerPrincipal = section.integer("sessions_per_principal", within: 1...1_000_000) ?? limits.sessionsPerPrincipal
         limits.sessions = section.integer("sessions", within: 1...1_000_000) ?? limits.sessions
         if limits.statementBytes > limits.messageBytes {
-            problems.error(section.place(of: "statement_bytes"), "`limits.statement_bytes` is larger than `limits.message_bytes`, which holds the statement")
+            problems.error(
+                section.place(of: "statement_bytes"),
+                "`limits.statement_bytes` is larger than `limits.message_bytes`, which holds the statement")
         }
         return limits
     }

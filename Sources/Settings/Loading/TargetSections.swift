@@ -11,7 +11,9 @@ extension SettingsReader {
 
     func readTargets(_ root: Section) -> [ReadTarget] {
         let sections = root.sections("targets")
-        if sections.isEmpty { problems.error(root.place(of: "targets"), "`targets` is missing or empty, so there is nowhere to go; add one") }
+        if sections.isEmpty {
+            problems.error(root.place(of: "targets"), "`targets` is missing or empty, so there is nowhere to go; add one")
+        }
         let targets = sections.compactMap(readTarget)
         checkUnique(targets.map { ($0.target.name, $0.place) }, "target")
         return targets
@@ -32,7 +34,9 @@ extension SettingsReader {
         let decision: Rule.Effect = section.choice("default") ?? .deny
         let roles = readRoles(section)
         guard let name, let protocolName, let address, let database else { return nil }
-        if address.port == 0 { problems.error(section.place(of: "address"), "`\(section.name("address"))` has port 0; name the server's port") }
+        if address.port == 0 {
+            problems.error(section.place(of: "address"), "`\(section.name("address"))` has port 0; name the server's port")
+        }
         return ReadTarget(
             target: Target(
                 name: name, protocolName: protocolName, host: address.host, port: address.port ?? 5432, database: database,
@@ -51,11 +55,13 @@ extension SettingsReader {
             tls.mode = part.choice("mode") ?? tls.mode
             tls.authorityFile = part.existingFile("ca_file")
             if tls.authorityFile != nil, tls.mode == .disable || tls.mode == .require {
-                problems.error(part.place(of: "ca_file"), "`\(part.name("ca_file"))` is not looked at with mode \(tls.mode.rawValue); use verify-full")
+                problems.error(
+                    part.place(of: "ca_file"), "`\(part.name("ca_file"))` is not looked at with mode \(tls.mode.rawValue); use verify-full")
             }
             part.finish()
             if let host, !isLoopbackHost(host), tls.mode == .disable || tls.mode == .require {
-                let what = tls.mode == .disable ? "passwords and data cross the network in clear" : "anybody on the way can pose as the server"
+                let what =
+                    tls.mode == .disable ? "passwords and data cross the network in clear" : "anybody on the way can pose as the server"
                 problems.warning(part.place(of: "mode"), "`\(part.name("mode"))`: with \(tls.mode.rawValue), \(what)")
             }
         }
@@ -65,7 +71,8 @@ extension SettingsReader {
     private func readRoles(_ section: Section) -> [Target.Role] {
         let sections = section.sections("roles")
         if sections.isEmpty {
-            problems.error(section.place(of: "roles"), "`\(section.name("roles"))` is missing or empty: name at least one account of the server")
+            problems.error(
+                section.place(of: "roles"), "`\(section.name("roles"))` is missing or empty: name at least one account of the server")
         }
         var places: [(String, Place)] = []
         let roles = sections.compactMap { part -> Target.Role? in
@@ -92,7 +99,8 @@ extension SettingsReader {
         guard direct.isSubstituted else {
             // The value is not repeated here: it may be the real one.
             problems.error(
-                direct.place, "`\(section.name("password"))` must not be written here: use ${env:NAME}, or `password_file` with a file of mode 0600")
+                direct.place,
+                "`\(section.name("password"))` must not be written here: use ${env:NAME}, or `password_file` with a file of mode 0600")
             return nil
         }
         return Secret(direct.text)

@@ -72,7 +72,9 @@ extension ReadingContext {
                 problems.error(place, "`\(name)`: everybody on this machine can reach \(path); run chmod 600 \(path)")
                 return false
             }
-            if information.st_mode & 0o020 != 0 { problems.warning(place, "`\(name)`: its group can change \(path); run chmod 600 \(path)") }
+            if information.st_mode & 0o020 != 0 {
+                problems.warning(place, "`\(name)`: its group can change \(path); run chmod 600 \(path)")
+            }
         }
         return true
     }

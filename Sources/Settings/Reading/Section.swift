@@ -102,7 +102,8 @@ final class Section {
         value(key) { text throws(ValueError) in try checked(try parseSize(text), within: range) }
     }
 
-    func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, _ type: Choice.Type = Choice.self) -> Choice? where Choice.RawValue == String {
+    func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, _ type: Choice.Type = Choice.self) -> Choice?
+    where Choice.RawValue == String {
         value(key) { text throws(ValueError) in
             if let choice = Choice(rawValue: text) { return choice }
             let names = Choice.allCases.map(\.rawValue)

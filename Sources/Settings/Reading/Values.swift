@@ -63,7 +63,9 @@ func parseHostAndPort(_ text: String) throws(ValueError) -> (host: String, port:
     }
     guard !host.isEmpty else { throw wrong }
     guard !rest.isEmpty else { return (String(host), nil) }
-    guard rest.first == ":", rest.dropFirst().allSatisfy({ $0.isASCII && $0.isNumber }), let port = Int(rest.dropFirst()) else { throw wrong }
+    guard rest.first == ":", rest.dropFirst().allSatisfy({ $0.isASCII && $0.isNumber }), let port = Int(rest.dropFirst()) else {
+        throw wrong
+    }
     guard (0...65_535).contains(port) else { throw ValueError(message: "has a port above 65535") }
     return (String(host), port)
 }
