@@ -118,6 +118,14 @@ import Testing
         #expect(found.contains { $0.contains(expected) }, "\(found)")
     }
 
+    @Test func deepNestingIsAnErrorNotACrash() {
+        for text in [
+            String(repeating: "[", count: 100_000), String(repeating: "a: {", count: 100_000), String(repeating: "- ", count: 100_000),
+        ] {
+            #expect(errors(text).first?.contains("YAML") == true)
+        }
+    }
+
     @Test func aMissingFileSaysSo() {
         let error = #expect(throws: SettingsError.self) { try GatehouseSettings.load(file: "/nowhere/gw.yaml", environment: [:]) }
         #expect(error?.description == "/nowhere/gw.yaml: cannot be read: check that it exists and that this user may read it")

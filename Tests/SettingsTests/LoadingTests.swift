@@ -1,8 +1,9 @@
 import Foundation
 import GatehouseCore
 import Policy
-import Settings
 import Testing
+
+@testable import Settings
 
 @Suite struct LoadingTests {
     @Test func theExampleLoads() throws {
@@ -122,6 +123,32 @@ import Testing
         #expect(listen.isLoopback)
         let targets = standardTargets.replacingOccurrences(of: "db.internal:5432", with: "db.internal")
         #expect(try load(configuration(targets: targets)).settings.targets.first?.port == 5432)
+    }
+}
+
+@Suite struct DocumentationTests {
+    /// The examples that people copy must load.
+    @Test func theExamplesOfThePolicyPageLoad() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let page = try String(contentsOf: root.appendingPathComponent("docs/policy.md"), encoding: .utf8)
+        let blocks = page.components(separatedBy: "```yaml\n").dropFirst().compactMap { $0.components(separatedBy: "```").first }
+        let rules = blocks.filter { $0.hasPrefix("rules:") }
+        #expect(rules.count == 2)
+        for block in rules {
+            #expect(try !load(configuration(rules: block)).settings.policy.rules.isEmpty)
+        }
+        let who = try #require(blocks.first { $0.hasPrefix("who:") })
+        let rule = "rules:\n  - id: a\n    effect: deny\n" + who.split(separator: "\n").map { "    \($0)\n" }.joined()
+        let loaded = try load(configuration(rules: rule))
+        #expect(loaded.warnings.isEmpty)
+        #expect(loaded.settings.policy.rules.first?.who.claims.count == 2)
+    }
+
+    /// Every kind that rules may name is on the page.
+    @Test func everyKindIsDocumented() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let page = try String(contentsOf: root.appendingPathComponent("docs/policy.md"), encoding: .utf8)
+        for kind in knownKinds { #expect(page.contains("`\(kind)`"), "docs/policy.md does not mention \(kind)") }
     }
 }
 
