@@ -86,6 +86,7 @@ let package = Package(
         suite("Postgres", ["GatehouseCore", "Analysis", "Policy", "Masking", "Recording", "Identity", "Relay", nioCore, nioEmbedded, nioSSL]),
         suite("Settings", ["GatehouseCore", "Policy"]),
         suite("Console", ["GatehouseCore", "Identity", "Catalog", "Recording", .product(name: "HummingbirdTesting", package: "hummingbird")]),
+        .testTarget(name: "CommandsTests", dependencies: ["gatehouse"], swiftSettings: strict),
         .testTarget(name: "IntegrationTests", dependencies: ["GatehouseCore"], path: "Tests/Integration", swiftSettings: strict),
         .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: strict),
     ]

@@ -1,0 +1,103 @@
+public import GatehouseCore
+
+/// Decides who may open a session, and every action in it. It never changes: a new policy is a new engine.
+public final class PolicyEngine: Sendable {
+    public let document: PolicyDocument
+    /// By priority, then in the file's order.
+    private let rules: [Rule]
+
+    public init(_ document: PolicyDocument) {
+        self.document = document
+        // `sorted` is stable in fact but not by promise, so the place in the file is compared too.
+        rules = document.rules.enumerated()
+            .sorted { ($0.element.priority, $0.offset) < ($1.element.priority, $1.offset) }
+            .map(\.element)
+    }
+
+    public var version: String { document.version }
+
+    /// Lets `principal` in to `target`, or says why not.
+    ///
+    /// - Parameters:
+    ///   - role: As in the login name; nil is the target's first role.
+    ///   - time: Now. A proof that has ended admits nobody.
+    public func admit(_ principal: Principal, to target: Target, role: String?, at time: WallTime) -> Result<Permit, Refusal> {
+        guard time < principal.expires else {
+            return .failure(
+                Refusal(
+                    rule: "gatehouse.expired", reason: "The token or ticket has expired.",
+                    hint: "Get a new one, for example with `gatehouse login`."))
+        }
+        return admit(principal, to: target, role: role)
+    }
+
+    /// Admits the holder of a permit of an earlier policy under this one; a session that it refuses must end. The end of the
+    /// caller's proof does not matter here: it gates starts, not sessions that run.
+    public func readmit(_ permit: Permit) -> Result<Permit, Refusal> {
+        admit(permit.principal, to: permit.target, role: permit.role.name)
+    }
+
+    private func admit(_ principal: Principal, to target: Target, role: String?) -> Result<Permit, Refusal> {
+        let grants = document.access.enumerated().filter { $0.element.place.matches(target) && $0.element.who.matches(principal) }
+        guard !grants.isEmpty else { return .failure(.noAccess(to: target.name)) }
+        let wanted = role.map { name in target.roles.first { $0.name == name } } ?? target.roles.first
+        guard let wanted, let grant = grants.first(where: { _, rule in rule.roles.contains { $0.matches(wanted.name) } }) else {
+            return .failure(roleRefusal(target, asked: role, granted: grants.map(\.element)))
+        }
+        let line = grant.element.sourceLine.map { " (line \($0))" } ?? ""
+        return .success(
+            Permit(
+                principal: principal, target: target, role: wanted,
+                grantedBy: Permit.Grant(
+                    rule: "access rule \(grant.offset + 1)\(line)", group: grant.element.who.matchingGroup(of: principal)),
+                applicable: applicableRules(principal, target)))
+    }
+
+    private func roleRefusal(_ target: Target, asked: String?, granted: [AccessRule]) -> Refusal {
+        let usable = target.roles.map(\.name).filter { name in granted.contains { $0.roles.contains { $0.matches(name) } } }
+        let asked = asked.map { "role \($0)" } ?? "the default role"
+        return Refusal(
+            rule: "gatehouse.role", reason: "You may not use \(asked) of target \(target.name).",
+            hint: usable.isEmpty
+                ? "No role of this target is open to you; ask for access."
+                : "Log in as one of: \(usable.map { "\($0)@\(target.name)" }.joined(separator: ", ")).")
+    }
+
+    /// Decides one action. The same action under the same permit gets the same verdict until the engine changes or, where
+    /// ``judgementDependsOnNames(_:under:)`` says so, the resolver's answers do.
+    ///
+    /// A permit of another engine is judged by this engine's rules, at the cost of finding them anew: callers should
+    /// ``readmit(_:)`` once when the policy changes.
+    public func judge(_ action: Action, under permit: Permit, resolver: any NameResolver) -> Verdict {
+        rules(for: permit).judge(action, resolver)
+    }
+
+    /// Whether a verdict on `action` may change when the resolver's answers do. If not, it may be kept as long as the engine.
+    public func judgementDependsOnNames(_ action: Action, under permit: Permit) -> Bool {
+        !action.objects.isEmpty && rules(for: permit).dependOnNames
+    }
+
+    /// The masks that apply to the holder of `permit`, in the file's order; for a column the first that matches counts.
+    public func masks(for permit: Permit) -> [MaskRule] {
+        rules(for: permit).masks
+    }
+
+    /// Whether any verdict depends on what a statement does. It nearly always does, since changes of role and of the settings
+    /// that text is read by are decided by content; not where the first rule that applies denies everything.
+    public func needsAnalysis(_ permit: Permit) -> Bool {
+        rules(for: permit).needAnalysis
+    }
+
+    private func rules(for permit: Permit) -> ApplicableRules {
+        permit.applicable.document == ObjectIdentifier(self)
+            ? permit.applicable : applicableRules(permit.principal, permit.target)
+    }
+
+    private func applicableRules(_ principal: Principal, _ target: Target) -> ApplicableRules {
+        ApplicableRules(
+            engine: self,
+            rules: rules.filter { $0.place.matches(target) && $0.who.matches(principal) }.map(CompiledRule.init),
+            masks: document.masks.filter { $0.applies(to: principal, at: target) },
+            defaultDecision: document.defaultDecisions[target.name] ?? .deny, target: target.name)
+    }
+}

@@ -1,0 +1,42 @@
+import Crypto
+import Foundation
+
+/// The whole policy, as the configuration says it. A value: the engine made from it never changes.
+public struct PolicyDocument: Sendable, Hashable {
+    public let access: [AccessRule]
+    public let rules: [Rule]
+    public let masks: [MaskRule]
+    /// What no rule decides, by target name; a target that is not here denies.
+    public let defaultDecisions: [String: Rule.Effect]
+    /// The first 16 hexadecimal digits of the SHA-256 of the content (its JSON with sorted keys). Equal for equal policies,
+    /// whatever lines of whatever file they came from.
+    public let version: String
+
+    public init(
+        access: [AccessRule] = [], rules: [Rule] = [], masks: [MaskRule] = [], defaultDecisions: [String: Rule.Effect] = [:]
+    ) {
+        self.access = access
+        self.rules = rules
+        self.masks = masks
+        self.defaultDecisions = defaultDecisions
+        version = Self.version(of: Content(access: access, rules: rules, masks: masks, defaults: defaultDecisions))
+    }
+
+    private struct Content: Encodable {
+        var access: [AccessRule]
+        var rules: [Rule]
+        var masks: [MaskRule]
+        var defaults: [String: Rule.Effect]
+    }
+
+    private static func version(of content: Content) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // Strings, numbers, arrays and dictionaries of strings: there is nothing here that JSON cannot hold. Were there ever,
+        // a version that says so is better than a gateway that stops.
+        guard let bytes = try? encoder.encode(content) else { return "unversioned" }
+        return SHA256.hash(data: bytes).prefix(8).map { byte in
+            String(byte >> 4, radix: 16) + String(byte & 0xF, radix: 16)
+        }.joined()
+    }
+}

@@ -1,0 +1,200 @@
+public import GatehouseCore
+
+/// One rule of the policy: who, where, what, and what then.
+public struct Rule: Sendable, Hashable, Codable {
+    public enum Effect: String, Sendable, Hashable, Codable, CaseIterable {
+        case allow, deny
+    }
+
+    /// Unique; what a denied client and the evidence are told.
+    public var id: String
+    /// Lower goes first; rules of the same priority go in the file's order.
+    public var priority: Int
+    public var who: Who
+    public var place: Where
+    public var what: What
+    public var effect: Effect
+    /// Why, for the person or agent that is denied.
+    public var reason: String
+    /// What is allowed instead, or whom to ask.
+    public var hint: String
+    /// The line of the configuration, for messages. Not part of the policy's version.
+    public var sourceLine: Int?
+
+    public static let defaultPriority = 100
+
+    public init(
+        id: String, priority: Int = Rule.defaultPriority, who: Who = Who(), where place: Where = Where(), what: What = What(),
+        effect: Effect, reason: String = "", hint: String = "", sourceLine: Int? = nil
+    ) {
+        self.id = id
+        self.priority = priority
+        self.who = who
+        self.place = place
+        self.what = what
+        self.effect = effect
+        self.reason = reason
+        self.hint = hint
+        self.sourceLine = sourceLine
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id, priority, who, what, effect, reason, hint
+        case place = "where"
+    }
+}
+
+/// Whom a rule is about. All that is named must hold; a list holds when one of it does; nothing named is anybody.
+public struct Who: Sendable, Hashable, Codable {
+    public var groups: [Glob]
+    public var users: [Glob]
+    /// `iss` of the caller's token, since two issuers may use the same group and user names.
+    public var issuers: [Glob]
+    /// Workload claims by name; a claim that the caller does not have never holds.
+    public var claims: [String: [Glob]]
+
+    public init(groups: [Glob] = [], users: [Glob] = [], issuers: [Glob] = [], claims: [String: [Glob]] = [:]) {
+        self.groups = groups
+        self.users = users
+        self.issuers = issuers
+        self.claims = claims
+    }
+
+    public func matches(_ principal: Principal) -> Bool {
+        guard groups.isEmpty || matchingGroup(of: principal) != nil else { return false }
+        guard users.isEmpty || users.contains(where: { $0.matches(principal.user) }) else { return false }
+        guard issuers.isEmpty || issuers.contains(where: { $0.matches(principal.issuer) }) else { return false }
+        return claims.allSatisfy { name, patterns in
+            guard let value = principal.workload[name] else { return false }
+            return patterns.contains { $0.matches(value) }
+        }
+    }
+
+    /// The first of the caller's groups that is named here.
+    func matchingGroup(of principal: Principal) -> String? {
+        principal.groups.first { group in groups.contains { $0.matches(group) } }
+    }
+}
+
+/// Which targets a rule is about. All that is named must hold; a list holds when one of it does; nothing named is everywhere.
+public struct Where: Sendable, Hashable, Codable {
+    public var targets: [Glob]
+    /// Labels by name; a label that the target does not have never holds.
+    public var labels: [String: Glob]
+
+    public init(targets: [Glob] = [], labels: [String: Glob] = [:]) {
+        self.targets = targets
+        self.labels = labels
+    }
+
+    public func matches(_ target: Target) -> Bool {
+        guard targets.isEmpty || targets.contains(where: { $0.matches(target.name) }) else { return false }
+        return labels.allSatisfy { name, pattern in target.labels[name].map(pattern.matches) ?? false }
+    }
+}
+
+/// Which actions a rule is about. All that is named must hold; nothing named is every action.
+///
+/// For a rule that denies, a list holds when one fact of the action is on it. For a rule that allows, a list holds when
+/// every fact of the action is on it, so that an allowed statement does nothing that was not named.
+public struct What: Sendable, Hashable, Codable {
+    public var kinds: [KindPattern]
+    public var tables: [NamePattern]
+    public var functions: [NamePattern]
+    /// Names of server settings that are changed.
+    public var settings: [Glob]
+    /// true: the fact must be there; false: it must not; nil: it does not matter.
+    public var missingWhere: Bool?
+    public var opaque: Bool?
+    public var unparsed: Bool?
+    public var copyProgram: Bool?
+    public var copyFile: Bool?
+    /// A function is called that is not one of the server's own harmless ones.
+    public var unknownFunction: Bool?
+
+    public init(
+        kinds: [KindPattern] = [], tables: [NamePattern] = [], functions: [NamePattern] = [], settings: [Glob] = [],
+        missingWhere: Bool? = nil, opaque: Bool? = nil, unparsed: Bool? = nil, copyProgram: Bool? = nil, copyFile: Bool? = nil,
+        unknownFunction: Bool? = nil
+    ) {
+        self.kinds = kinds
+        self.tables = tables
+        self.functions = functions
+        self.settings = settings
+        self.missingWhere = missingWhere
+        self.opaque = opaque
+        self.unparsed = unparsed
+        self.copyProgram = copyProgram
+        self.copyFile = copyFile
+        self.unknownFunction = unknownFunction
+    }
+
+    /// Whether the rule is about every action, whatever it does.
+    public var isEverything: Bool { self == What() }
+}
+
+/// Who may open a session, where, and as what. Nothing else may.
+public struct AccessRule: Sendable, Hashable, Codable {
+    public var who: Who
+    public var place: Where
+    /// Names of the target's roles.
+    public var roles: [Glob]
+    /// The line of the configuration, for messages and evidence. Not part of the policy's version.
+    public var sourceLine: Int?
+
+    public init(who: Who, where place: Where, roles: [Glob], sourceLine: Int? = nil) {
+        self.who = who
+        self.place = place
+        self.roles = roles
+        self.sourceLine = sourceLine
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case who, roles
+        case place = "where"
+    }
+}
+
+/// Columns whose values are not shown, and to whom they are all the same.
+public struct MaskRule: Sendable, Hashable, Codable {
+    public enum Strategy: String, Sendable, Hashable, Codable, CaseIterable {
+        /// A fixed text in place of the value.
+        case redact
+        /// The end of the value stays.
+        case partial
+        /// A keyed hash: equal values stay equal.
+        case hash
+        /// NULL.
+        case null
+    }
+
+    public var id: String
+    public var columns: [ColumnPattern]
+    public var strategy: Strategy
+    /// Who sees clear values; nil: nobody.
+    public var except: Who?
+    public var place: Where
+    /// The line of the configuration, for messages. Not part of the policy's version.
+    public var sourceLine: Int?
+
+    public init(
+        id: String, columns: [ColumnPattern], strategy: Strategy, except: Who? = nil, where place: Where = Where(),
+        sourceLine: Int? = nil
+    ) {
+        self.id = id
+        self.columns = columns
+        self.strategy = strategy
+        self.except = except
+        self.place = place
+        self.sourceLine = sourceLine
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id, columns, strategy, except
+        case place = "where"
+    }
+
+    func applies(to principal: Principal, at target: Target) -> Bool {
+        place.matches(target) && !(except?.matches(principal) ?? false)
+    }
+}

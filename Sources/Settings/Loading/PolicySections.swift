@@ -1,0 +1,182 @@
+import GatehouseCore
+import Policy
+
+/// access, rules and masks.
+extension SettingsReader {
+    func readPolicy(_ root: Section, _ targets: [ReadTarget]) -> PolicyDocument {
+        let access = root.sections("access").compactMap { readAccess($0, targets) }
+        let ruleSections = root.sections("rules")
+        let maskSections = root.sections("masks")
+        let rules = ruleSections.compactMap { readRule($0, targets) }
+        let masks = maskSections.compactMap { readMask($0, targets) }
+        checkUnique(
+            (ruleSections + maskSections).compactMap { section in
+                section.has("id") ? section.scalar("id").map { ($0.text, $0.place) } : nil
+            }, "rule or mask id")
+        if access.isEmpty, !targets.isEmpty {
+            problems.warning(root.place(of: "access"), "`access` lets nobody in to any target")
+        }
+        let defaults = targets.map { ($0.target.name, $0.defaultDecision) }
+        return PolicyDocument(
+            access: access, rules: rules, masks: masks, defaultDecisions: Dictionary(defaults, uniquingKeysWith: { first, _ in first }))
+    }
+
+    private func readAccess(_ section: Section, _ targets: [ReadTarget]) -> AccessRule? {
+        defer { section.finish() }
+        let who = readWho(section)
+        let place = readWhere(section, targets)
+        if who == Who() {
+            problems.error(section.place, "`\(section.path)` names nobody: give groups, users or claims (groups: [\"*\"] for every group)")
+        }
+        guard let roles = section.list("roles") else {
+            if !section.has("roles") { _ = section.required("roles", like: "[reader]") }
+            return nil
+        }
+        let reached = targets.map(\.target).filter(place.matches)
+        let known = Set(reached.flatMap(\.roles).map(\.name))
+        for role in roles where !reached.isEmpty && !known.contains(where: Glob(role.text).matches) {
+            problems.error(
+                role.place,
+                "`\(section.name("roles"))`: no target that this rule is about has a role `\(role.written)`\(suggestion(for: role.text, among: known))"
+            )
+        }
+        return AccessRule(who: who, where: place, roles: roles.map { Glob($0.text) }, sourceLine: section.place.line)
+    }
+
+    private func readRule(_ section: Section, _ targets: [ReadTarget]) -> Rule? {
+        defer { section.finish() }
+        let id = readID(section)
+        let priority = section.integer("priority", within: 0...1_000_000) ?? Rule.defaultPriority
+        let who = readOptionalWho(section, "who") ?? Who()
+        let place = section.section("where").map { readWhole($0) { readWhere($0, targets) } } ?? Where()
+        let what = section.section("what").map { readWhole($0, readWhat) } ?? What()
+        if !section.has("effect") { _ = section.required("effect", like: "deny") }
+        let effect: Rule.Effect? = section.choice("effect")
+        let reason = section.scalar("reason")?.text ?? ""
+        let hint = section.scalar("hint")?.text ?? ""
+        guard let id, let effect else { return nil }
+        return Rule(
+            id: id, priority: priority, who: who, where: place, what: what, effect: effect, reason: reason, hint: hint,
+            sourceLine: section.place.line)
+    }
+
+    private func readMask(_ section: Section, _ targets: [ReadTarget]) -> MaskRule? {
+        defer { section.finish() }
+        let id = readID(section)
+        let columns = section.list("columns")?.compactMap { scalar in
+            context.parse(scalar, section.name("columns")) { text throws(ValueError) in
+                do { return try ColumnPattern(text) } catch { throw ValueError(message: "cannot be read: \(error)") }
+            }
+        }
+        if !section.has("columns") { _ = section.required("columns", like: "[public.customers.ssn]") }
+        if !section.has("strategy") { _ = section.required("strategy", like: "redact") }
+        let strategy: MaskRule.Strategy? = section.choice("strategy")
+        let except = readOptionalWho(section, "except")
+        if let except, except == Who() {
+            problems.error(
+                section.place(of: "except"), "`\(section.name("except"))` names nobody, which would mean everybody; leave it out")
+        }
+        let place = section.section("where").map { readWhole($0) { readWhere($0, targets) } } ?? Where()
+        guard let id, let columns, let strategy else { return nil }
+        return MaskRule(id: id, columns: columns, strategy: strategy, except: except, where: place, sourceLine: section.place.line)
+    }
+
+    private func readWhole<Value>(_ section: Section, _ read: (Section) -> Value) -> Value {
+        defer { section.finish() }
+        return read(section)
+    }
+
+    private func readID(_ section: Section) -> String? {
+        guard let scalar = section.required("id", like: "no-drop"), let id = checkedName(scalar, section.name("id")) else { return nil }
+        guard !id.hasPrefix("gatehouse.") else {
+            problems.error(scalar.place, "`\(section.name("id"))`: ids that begin with `gatehouse.` are built in; choose another")
+            return nil
+        }
+        return id
+    }
+
+    private func readOptionalWho(_ section: Section, _ key: String) -> Who? {
+        section.section(key).map { readWhole($0, readWho) }
+    }
+
+    /// groups, users, issuers and claims, in the section that is given.
+    private func readWho(_ section: Section) -> Who {
+        var who = Who()
+        who.groups = section.list("groups")?.map { Glob($0.text) } ?? []
+        who.users = section.list("users")?.map { Glob($0.text) } ?? []
+        who.issuers = section.list("issuers")?.map { Glob($0.text) } ?? []
+        if let claims = section.section("claims") {
+            for name in claims.keys { who.claims[name] = claims.list(name)?.map { Glob($0.text) } ?? [] }
+        }
+        return who
+    }
+
+    /// targets and labels, in the section that is given, checked against the targets that there are.
+    private func readWhere(_ section: Section, _ targets: [ReadTarget]) -> Where {
+        var place = Where()
+        let names = targets.map(\.target.name)
+        for scalar in section.list("targets") ?? [] {
+            let pattern = Glob(scalar.text)
+            place.targets.append(pattern)
+            guard !names.contains(where: pattern.matches) else { continue }
+            let message =
+                "`\(section.name("targets"))`: there is no target `\(scalar.written)`\(suggestion(for: scalar.text, among: names))"
+            if pattern.isLiteral { problems.error(scalar.place, message) } else { problems.warning(scalar.place, message) }
+        }
+        if let labels = section.section("labels") {
+            for name in labels.keys {
+                guard let value = labels.scalar(name) else { continue }
+                place.labels[name] = Glob(value.text)
+            }
+            let values = Where(labels: place.labels)
+            if !targets.contains(where: { values.matches($0.target) }) {
+                problems.warning(labels.place, "`\(labels.path)`: no target has these labels")
+            }
+        }
+        return place
+    }
+
+    private func readWhat(_ section: Section) -> What {
+        var what = What()
+        what.kinds = (section.list("kinds") ?? []).map { scalar in
+            let first = String(scalar.text.lowercased().prefix { $0 != "." })
+            if first != "*", !knownKinds.contains(first) {
+                problems.error(
+                    scalar.place,
+                    "`\(section.name("kinds"))`: there is no kind `\(scalar.written)`\(suggestion(for: first, among: knownKinds)); docs/policy.md lists them"
+                )
+            }
+            return KindPattern(scalar.text)
+        }
+        what.tables = readNames(section, "tables")
+        what.functions = readNames(section, "functions")
+        what.settings = section.list("settings")?.map { Glob($0.text.lowercased()) } ?? []
+        what.missingWhere = section.boolean("missing_where")
+        what.opaque = section.boolean("opaque")
+        what.unparsed = section.boolean("unparsed")
+        what.copyProgram = section.boolean("copy_program")
+        what.copyFile = section.boolean("copy_file")
+        what.unknownFunction = section.boolean("unknown_function")
+        if section.keys.isEmpty {
+            problems.error(section.place, "`\(section.path)` names nothing; leave it out where a rule is about everything")
+        }
+        return what
+    }
+
+    private func readNames(_ section: Section, _ key: String) -> [NamePattern] {
+        (section.list(key) ?? []).compactMap { scalar in
+            context.parse(scalar, section.name(key)) { text throws(ValueError) in
+                do { return try NamePattern(text) } catch { throw ValueError(message: "cannot be read: \(error)") }
+            }
+        }
+    }
+}
+
+/// The first words of all kinds of action (docs/policy.md). A rule with a word that no action has would never hold, and
+/// nobody would notice.
+let knownKinds: Set<String> = [
+    "alter", "analyze", "call", "checkpoint", "close", "cluster", "comment", "copy", "create", "deallocate", "declare", "delete",
+    "discard", "do", "drop", "execute", "explain", "fetch", "function_call", "grant", "import_foreign_schema", "insert", "listen",
+    "load", "lock", "merge", "move", "notify", "other", "prepare", "reassign_owned", "refresh", "reindex", "replication", "reset",
+    "revoke", "security_label", "select", "set", "show", "transaction", "truncate", "unlisten", "unparsed", "update", "vacuum",
+]

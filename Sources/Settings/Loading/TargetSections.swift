@@ -1,0 +1,108 @@
+import GatehouseCore
+import Policy
+
+/// targets
+extension SettingsReader {
+    struct ReadTarget {
+        var target: Target
+        var defaultDecision: Rule.Effect
+        var place: Place
+    }
+
+    func readTargets(_ root: Section) -> [ReadTarget] {
+        let sections = root.sections("targets")
+        if sections.isEmpty {
+            problems.error(root.place(of: "targets"), "`targets` is missing or empty, so there is nowhere to go; add one")
+        }
+        let targets = sections.compactMap(readTarget)
+        checkUnique(targets.map { ($0.target.name, $0.place) }, "target")
+        return targets
+    }
+
+    private func readTarget(_ section: Section) -> ReadTarget? {
+        defer { section.finish() }
+        let name = section.required("name", like: "orders").flatMap { checkedName($0, section.name("name")) }
+        let protocolName = readProtocol(section)
+        if !section.has("address") { _ = section.required("address", like: "db.internal:5432") }
+        let address = section.value("address", parseHostAndPort)
+        let database = section.required("database", like: "orders")?.text
+        let others = section.list("other_databases")?.map(\.text) ?? []
+        let labels = readLabels(section)
+        let tls = readUpstreamTLS(section, address?.host)
+        let durability: Target.Durability = section.choice("durability") ?? .written
+        let auth: Target.ClientAuthentication? = section.choice("auth")
+        let decision: Rule.Effect = section.choice("default") ?? .deny
+        let roles = readRoles(section)
+        guard let name, let protocolName, let address, let database else { return nil }
+        if address.port == 0 {
+            problems.error(section.place(of: "address"), "`\(section.name("address"))` has port 0; name the server's port")
+        }
+        return ReadTarget(
+            target: Target(
+                name: name, protocolName: protocolName, host: address.host, port: address.port ?? 5432, database: database,
+                otherDatabases: others, labels: labels, tls: tls, durability: durability, clientAuthentication: auth, roles: roles),
+            defaultDecision: decision, place: section.place(of: "name"))
+    }
+
+    private func readLabels(_ section: Section) -> [String: String] {
+        guard let labels = section.section("labels") else { return [:] }
+        return labels.keys.reduce(into: [:]) { $0[$1] = labels.scalar($1)?.text }
+    }
+
+    private func readUpstreamTLS(_ section: Section, _ host: String?) -> UpstreamTLS {
+        var tls = UpstreamTLS()
+        if let part = section.section("tls") {
+            tls.mode = part.choice("mode") ?? tls.mode
+            tls.authorityFile = part.existingFile("ca_file")
+            if tls.authorityFile != nil, tls.mode == .disable || tls.mode == .require {
+                problems.error(
+                    part.place(of: "ca_file"), "`\(part.name("ca_file"))` is not looked at with mode \(tls.mode.rawValue); use verify-full")
+            }
+            part.finish()
+            if let host, !isLoopbackHost(host), tls.mode == .disable || tls.mode == .require {
+                let what =
+                    tls.mode == .disable ? "passwords and data cross the network in clear" : "anybody on the way can pose as the server"
+                problems.warning(part.place(of: "mode"), "`\(part.name("mode"))`: with \(tls.mode.rawValue), \(what)")
+            }
+        }
+        return tls
+    }
+
+    private func readRoles(_ section: Section) -> [Target.Role] {
+        let sections = section.sections("roles")
+        if sections.isEmpty {
+            problems.error(
+                section.place(of: "roles"), "`\(section.name("roles"))` is missing or empty: name at least one account of the server")
+        }
+        var places: [(String, Place)] = []
+        let roles = sections.compactMap { part -> Target.Role? in
+            defer { part.finish() }
+            let name = part.required("name", like: "reader").flatMap { checkedName($0, part.name("name")) }
+            let user = part.required("user", like: "app_ro")?.text
+            let password = readPassword(part)
+            guard let name, let user else { return nil }
+            places.append((name, part.place(of: "name")))
+            return Target.Role(name: name, user: user, password: password)
+        }
+        checkUnique(places, "role")
+        return roles
+    }
+
+    /// A password comes from the environment or from a file, and from one of them.
+    private func readPassword(_ section: Section) -> Secret? {
+        let direct = section.scalar("password")
+        let filed = section.secretFile("password_file")
+        if section.has("password"), section.has("password_file") {
+            problems.error(section.place(of: "password_file"), "`\(section.path)` has both `password` and `password_file`; keep one")
+        }
+        guard let direct else { return filed }
+        guard direct.isSubstituted else {
+            // The value is not repeated here: it may be the real one.
+            problems.error(
+                direct.place,
+                "`\(section.name("password"))` must not be written here: use ${env:NAME}, or `password_file` with a file of mode 0600")
+            return nil
+        }
+        return Secret(direct.text)
+    }
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+
+struct Verify: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check that recordings are whole and unchanged. Needs no gateway: a store and a public key are enough.",
+        discussion: """
+            Exit status 0: everything checked is whole; 4: something is not.
+
+            EXAMPLES
+              gatehouse verify /var/lib/gatehouse
+              gatehouse verify /backup/store --public-key signing.pub
+              gatehouse verify /var/lib/gatehouse --session ID --format json
+            """)
+
+    @Argument(help: "The gateway's data directory, or a copy of the store in it.")
+    var directory: String
+
+    @Option(
+        help: ArgumentHelp("The signer's public key, kept elsewhere; else the one beside the store, which proves less.", valueName: "file"))
+    var publicKey: String?
+
+    @Option(help: ArgumentHelp("Check one session only.", valueName: "id"))
+    var session: String?
+
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if let session { try checkID(session, "a session") }
+    }
+
+    func run() async throws {
+        let report = try await verifyStore(VerificationRequest(directory: directory, publicKeyFile: publicKey, session: session))
+        let findings = report["findings"]?.elements ?? []
+        switch output.format {
+        case .json: print(try report.text(pretty: true))
+        case .text: printText(report, findings)
+        }
+        guard findings.isEmpty else {
+            throw CommandFailure(
+                .verificationFailed, output.format == .json ? "" : "\(count(findings.count, "finding")): the evidence is not whole")
+        }
+    }
+
+    private func printText(_ report: JSON, _ findings: [JSON]) {
+        for finding in findings {
+            let place = [finding["file"]?.string, finding["offset"]?.string.map { "byte \($0)" }].compactMap { $0 }.joined(separator: ", ")
+            let text = finding["detail"]?.string ?? finding["message"]?.string ?? ""
+            print(
+                forTerminal(
+                    "\(finding["session"]?.string ?? "store"): \(finding["kind"]?.string ?? "finding"): \(text)\(place.isEmpty ? "" : " (\(place))")"
+                ))
+        }
+        let sessions = report["sessions"]?.integer ?? report["sessions"]?.elements.count ?? 0
+        if findings.isEmpty { print("\(count(sessions, "session")) checked: whole and unchanged.") }
+        if let rollback = report["rollback"]?.string { print("rollback: \(forTerminal(rollback))") }
+    }
+}

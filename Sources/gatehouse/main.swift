@@ -1,6 +1,0 @@
-import NIOCore
-import NIOSSL
-import NIOPosix
-import AsyncHTTPClient
-import ArgumentParser
-print("hi")

@@ -1,0 +1,164 @@
+import Foundation
+import Testing
+
+@testable import gatehouse
+
+/// Runs the program itself: what a script sees.
+private struct Program {
+    var status: Int32
+    var output: String
+    var errors: String
+
+    static let path: String = {
+        if let path = ProcessInfo.processInfo.environment["GATEHOUSE_BINARY"] { return path }
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        return root.appendingPathComponent(".build/debug/gatehouse").path
+    }()
+
+    static func run(_ arguments: [String], environment: [String: String] = [:], input: String = "") throws -> Program {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: path)
+        process.arguments = arguments
+        process.environment = environment.merging(["PATH": "/usr/bin:/bin", "HOME": "/nonexistent"]) { own, _ in own }
+        let (output, errors, stdin) = (Pipe(), Pipe(), Pipe())
+        process.standardOutput = output
+        process.standardError = errors
+        process.standardInput = stdin
+        try process.run()
+        try stdin.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+        try stdin.fileHandleForWriting.close()
+        // What is printed here is far less than a pipe holds.
+        process.waitUntilExit()
+        return Program(
+            status: process.terminationStatus, output: String(decoding: output.fileHandleForReading.availableData, as: UTF8.self),
+            errors: String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self))
+    }
+}
+
+private final class Folder {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("gatehouse-commands-\(UUID().uuidString)").path
+
+    init() throws {
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func write(_ text: String, to name: String) throws -> String {
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path + "/" + name))
+        return path + "/" + name
+    }
+}
+
+private let right = """
+    node: gw
+    data_directory: data
+    issuers: [{ issuer: "https://login.example.com", audiences: [gatehouse] }]
+    listeners: [{ name: pg, protocol: postgres, listen: "127.0.0.1:0" }]
+    targets: [{ name: orders, protocol: postgres, address: db, database: orders, roles: [{ name: r, user: u }] }]
+    access: [{ groups: [dba], roles: [r] }]
+
+    """
+
+@Suite struct ProgramTests {
+    @Test func checkTellsEveryErrorAndItsPlace() throws {
+        let folder = try Folder()
+        let good = try Program.run(["check", try folder.write(right, to: "good.yaml")])
+        #expect(good.status == 0)
+        #expect(good.output.contains("is right: 1 listener, 1 target, 0 rules, 0 masks, policy "))
+        #expect(good.errors.isEmpty)
+
+        let file = try folder.write(right.replacingOccurrences(of: "access:", with: "acess:") + "log: { level: loud }\n", to: "bad.yaml")
+        let bad = try Program.run(["check", file])
+        #expect(bad.status == 2)
+        #expect(bad.output.isEmpty)
+        #expect(bad.errors.contains("\(file):6:1: unknown key `acess` (did you mean `access`?)"))
+        #expect(bad.errors.contains("\(file):7:15: `log.level`"))
+        #expect(bad.errors.contains("2 errors in"))
+
+        let json = try Program.run(["check", "--format", "json", file])
+        #expect(json.status == 2)
+        let problems = try #require(try JSON.parse(Data(json.output.utf8))["problems"]?.elements)
+        #expect(problems.map { $0["line"]?.integer } == [6, 7])
+        #expect(json.errors.isEmpty)
+    }
+
+    @Test func strictCountsWarnings() throws {
+        let folder = try Folder()
+        let file = try folder.write(right.replacingOccurrences(of: "access: [{ groups: [dba], roles: [r] }]", with: ""), to: "gw.yaml")
+        #expect(try Program.run(["check", file]).status == 0)
+        let strict = try Program.run(["check", "--strict", file])
+        #expect(strict.status == 2)
+        #expect(strict.errors.contains("warning: `access` lets nobody in"))
+    }
+
+    @Test(arguments: [
+        (["sessions", "list"], [:], 3, "no token: run `gatehouse login`"),
+        (["sessions", "list"], ["GATEHOUSE_TOKEN": "a b"], 2, "is not a token"),
+        (["sessions", "list", "--address", "http://gateway.example.com"], ["GATEHOUSE_TOKEN": "t"], 2, "would carry the token in clear"),
+        (["sessions", "list", "--since", "soon"], ["GATEHOUSE_TOKEN": "t"], 2, "is neither a span"),
+        (["sessions", "show", "../x"], ["GATEHOUSE_TOKEN": "t"], 2, "is not the id of a session"),
+        (["tickets", "revoke", "ght_secret"], ["GATEHOUSE_TOKEN": "t"], 2, "not the ticket itself"),
+        (["tickets", "create", "--lifetime", "long"], ["GATEHOUSE_TOKEN": "t"], 2, "is not a span"),
+        (["serve", "--config", "/nonexistent.yaml"], [:], 2, "/nonexistent.yaml: cannot be read"),
+        (["check", "/nonexistent.yaml"], [:], 2, "cannot be read"),
+        (["login"], [:], 2, "name --issuer and --client-id"),
+        (["login", "--issuer", "http://login.example.com", "--client-id", "x"], [:], 2, "is not protected"),
+        (["nonsense"], [:], 2, "Unexpected argument"),
+        (["targets", "list", "--format", "xml"], [:], 2, "xml"),
+    ])
+    func endsWithTheRightStatus(_ arguments: [String], _ environment: [String: String], _ status: Int32, _ message: String) throws {
+        let run = try Program.run(arguments, environment: environment)
+        #expect(run.status == status)
+        #expect(run.errors.contains(message), "\(run.errors)")
+        #expect(run.output.isEmpty)
+        #expect(!run.errors.contains("ght_secret"))
+    }
+
+    @Test func aGatewayThatIsNotThereIsUnreachable() throws {
+        // A port that was free a moment ago; nothing listens on it.
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, length) == 0 && getsockname(listener, $0, &length) == 0
+            }
+        }
+        #expect(bound)
+        // Bound but not listening: connecting is refused, and nobody else can take the port.
+        defer { close(listener) }
+        let port = UInt16(bigEndian: address.sin_port)
+        let run = try Program.run(
+            ["whoami", "--address", "http://127.0.0.1:\(port)"], environment: ["GATEHOUSE_TOKEN": "top.secret.token"])
+        #expect(run.status == 5)
+        #expect(run.errors.contains("no answer from http://127.0.0.1:\(port)"))
+        #expect(!run.errors.contains("top.secret"))
+    }
+
+    @Test func aTokenFromStandardInputIsStored() throws {
+        let folder = try Folder()
+        let file = folder.path + "/deep/token"
+        let run = try Program.run(["login", "--token-stdin", "--token-file", file], input: "a.b.c\n")
+        #expect(run.status == 0)
+        #expect(try String(contentsOfFile: file, encoding: .utf8) == "a.b.c\n")
+        #expect(!(run.output + run.errors).contains("a.b.c"))
+    }
+
+    @Test func everyCommandHasHelpAndListsTakeAFormat() throws {
+        for command in [
+            ["serve"], ["check"], ["targets", "list"], ["sessions", "list"], ["sessions", "show"], ["sessions", "tail"],
+            ["sessions", "kill"],
+            ["tickets", "create"], ["tickets", "list"], ["tickets", "revoke"], ["verify"], ["login"],
+        ] {
+            let run = try Program.run(command + ["--help"])
+            #expect(run.status == 0)
+            #expect(run.output.contains("EXAMPLE"), "\(command)")
+        }
+        for list in [["targets", "list"], ["sessions", "list"], ["tickets", "list"], ["verify"]] {
+            #expect(try Program.run(list + ["--help"]).output.contains("--format"))
+        }
+    }
+}
