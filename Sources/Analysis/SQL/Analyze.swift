@@ -1,0 +1,89 @@
+internal import CPgQuery
+internal import GatehouseCore
+
+/// From text to facts: check, scan, judge the nesting, parse, walk.
+enum Analyze {
+    /// A text whose nesting passes `NestingGuard.limit` but not this one is for a thread with a large stack.
+    enum Outcome {
+        case done(Analysis)
+        case tooDeepHere
+    }
+
+    /// More tokens than this are not parsed: the parser takes about 0.4 us a token, so that one text costs some 100 ms at most.
+    /// 65,535 parameters, the most a Bind carries, with their commas stay below.
+    static let tokenLimit = 262_144
+
+    static func run(_ text: UnsafeRawBufferPointer, statementBytes: Int, depthLimit: Int) -> Outcome {
+        guard text.count <= statementBytes else {
+            return .done(Analysis(failure: tooLong(text.count, statementBytes)))
+        }
+        guard !text.contains(0) else { return .done(Analysis(failure: "statement text holds a zero byte")) }
+        guard isValidUTF8(text) else { return .done(Analysis(failure: "statement text is not valid UTF-8")) }
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: text.count + 1) { buffer in
+            guard let base = buffer.baseAddress else { return .done(Analysis(failure: "no memory")) }
+            let raw = UnsafeMutableRawBufferPointer(buffer)
+            raw.copyMemory(from: text)
+            buffer[text.count] = 0
+            do {
+                return try analyze(base, count: text.count, depthLimit: depthLimit)
+            } catch let failure as ScannedText.Failure {
+                return .done(Analysis(failure: syntaxError(at: failure.position)))
+            } catch {
+                return .done(Analysis(failure: "the parser's answer could not be read"))
+            }
+        }
+    }
+
+    static func tooLong(_ count: Int, _ limit: Int) -> String { "statement text of \(count) bytes is longer than the limit of \(limit)" }
+
+    private static func syntaxError(at position: Int) -> String {
+        position > 0 ? "syntax error at character \(position)" : "syntax error"
+    }
+
+    private static func isValidUTF8(_ text: UnsafeRawBufferPointer) -> Bool {
+        if !text.contains(where: { $0 >= 0x80 }) { return true }
+        return String(validating: text, as: UTF8.self) != nil
+    }
+
+    private static func analyze(_ text: UnsafePointer<CChar>, count: Int, depthLimit: Int) throws -> Outcome {
+        let scanned = try ScannedText(text, count: count)
+        let tokens = scanned.tokens
+        guard tokens.count <= tokenLimit else {
+            return .done(Analysis(failure: "statement text of \(tokens.count) tokens is longer than the limit of \(tokenLimit)"))
+        }
+        let depth = NestingGuard.depth(of: tokens)
+        guard depth <= NestingGuard.limit else { return .done(Analysis(failure: "statement is nested too deeply")) }
+        guard depth <= depthLimit else { return .tooDeepHere }
+
+        let result = pg_query_parse_protobuf(text)
+        defer { pg_query_free_protobuf_parse_result(result) }
+        if let error = result.error { throw ScannedText.Failure(position: Int(error.pointee.cursorpos)) }
+        guard let type = Schema.shared.typeIndex["ParseResult"] else { throw MalformedTree() }
+        let tree = Message(type: type, bytes: UnsafeRawBufferPointer(start: result.parse_tree.data, count: result.parse_tree.len))
+        return .done(
+            try actions(of: tree, text: UnsafeRawBufferPointer(start: text, count: count), scanned: scanned))
+    }
+
+    private static func actions(of tree: Message, text: UnsafeRawBufferPointer, scanned: ScannedText) throws -> Analysis {
+        var normalizer = Normalizer(text, scanned.tokens)
+        var actions: [Action] = []
+        var isSharable = !scanned.dependsOnStringSetting
+        for raw in try tree.messages(Fields.stmts) {
+            guard let statement = try raw.message(Fields.Raw.stmt) else { throw MalformedTree() }
+            var walker = Walker()
+            try walker.outermost(statement)
+            let start = try raw.number(Fields.Raw.location)
+            let length = try raw.number(Fields.Raw.length)
+            // A length of 0 is "to the end". Both come from the library, and both are checked.
+            guard start >= 0, length >= 0, start <= text.count, length <= text.count - start else { throw MalformedTree() }
+            let end = length == 0 ? text.count : start + length
+            actions.append(walker.facts.action(normalized: normalizer.text(from: start, to: end)))
+            if walker.facts.readLiteral { isSharable = false }
+            switch statement.kind {
+            case .select, .insert, .update, .delete, .merge: break
+            default: isSharable = false
+            }
+        }
+        return Analysis(actions: actions, dependsOnStringSetting: scanned.dependsOnStringSetting, isSharable: isSharable)
+    }
+}
