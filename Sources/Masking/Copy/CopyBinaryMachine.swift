@@ -1,0 +1,140 @@
+import NIOCore
+
+/// COPY's binary format: a header, tuples of a count and lengths and values, a trailer
+/// (PostgreSQL manual, COPY, "Binary Format").
+struct CopyBinaryMachine: Sendable {
+    static let idle = CopyBinaryMachine(columns: [], fieldLimit: 0)
+    private static let signature: [UInt8] = Array("PGCOPY\n".utf8) + [0xFF, 0x0D, 0x0A, 0x00]
+
+    private enum Place: Sendable {
+        case signature, flags, extensionLength
+        case extensionArea(left: Int)
+        case tuple
+        case fieldLength(column: Int)
+        case passing(column: Int, left: Int)
+        case masking(column: Int, left: Int)
+        case end
+    }
+
+    private let columns: [PreparedMask?]
+    private let fieldLimit: Int
+    private var place = Place.signature
+    /// The beginning of a fixed-size item that is not complete.
+    private var partial: [UInt8] = []
+    private var field = CollectedField(keep: 0, mustHoldAll: false)
+
+    init(columns: [PreparedMask?], fieldLimit: Int) {
+        self.columns = columns
+        self.fieldLimit = fieldLimit
+    }
+
+    mutating func feed(_ bytes: UnsafeRawBufferPointer, into output: inout ByteBuffer, counts: inout MaskCounts) throws {
+        var input = bytes[...]
+        output.reserveCapacity(minimumWritableBytes: bytes.count)
+        while try step(&input, into: &output, counts: &counts) {}
+    }
+
+    func finish() throws {
+        guard case .end = place else { throw MaskError.malformedCopy("it ends before its trailer") }
+    }
+
+    /// Takes one item; false when more bytes are needed.
+    private mutating func step(
+        _ input: inout UnsafeRawBufferPointer.SubSequence, into output: inout ByteBuffer, counts: inout MaskCounts
+    ) throws -> Bool {
+        switch place {
+        case .signature:
+            guard let item = take(Self.signature.count, from: &input) else { return false }
+            guard item == Self.signature else { throw MaskError.malformedCopy("no signature of the binary format") }
+            output.writeBytes(item)
+            place = .flags
+        case .flags:
+            guard let item = take(4, from: &input) else { return false }
+            // Bits 16 to 31 change the format in ways a reader must know; none of them is in use today.
+            guard item[0] == 0, item[1] == 0 else { throw MaskError.malformedCopy("unknown flags of the binary format") }
+            output.writeBytes(item)
+            place = .extensionLength
+        case .extensionLength:
+            guard let item = take(4, from: &input) else { return false }
+            let length = Self.integer(item)
+            guard length >= 0 else { throw MaskError.malformedCopy("a header extension of \(length) bytes") }
+            output.writeBytes(item)
+            place = length == 0 ? .tuple : .extensionArea(left: length)
+        case .extensionArea(let left):
+            guard let rest = pass(left, from: &input, into: &output) else { return false }
+            place = rest == 0 ? .tuple : .extensionArea(left: rest)
+        case .tuple:
+            guard let item = take(2, from: &input) else { return false }
+            let count = Int(Int16(truncatingIfNeeded: UInt16(item[0]) << 8 | UInt16(item[1])))
+            guard count == -1 || count == columns.count else { throw MaskError.columnCount(expected: columns.count, found: count) }
+            output.writeBytes(item)
+            place = count == -1 ? .end : nextField(0)
+        case .fieldLength(let column):
+            guard let item = take(4, from: &input) else { return false }
+            try begin(column, length: item, into: &output)
+        case .passing(let column, let left):
+            guard let rest = pass(left, from: &input, into: &output) else { return false }
+            place = rest == 0 ? nextField(column + 1) : .passing(column: column, left: rest)
+        case .masking(let column, let left):
+            guard left == 0 || !input.isEmpty else { return false }
+            let piece = input.prefix(left)
+            try field.append(piece)
+            input = input.dropFirst(piece.count)
+            place = .masking(column: column, left: left - piece.count)
+            if left == piece.count { replace(column, into: &output, counts: &counts) }
+        case .end:
+            guard input.isEmpty else { throw MaskError.malformedCopy("bytes behind the trailer") }
+            return false
+        }
+        return true
+    }
+
+    private func nextField(_ column: Int) -> Place {
+        column == columns.count ? .tuple : .fieldLength(column: column)
+    }
+
+    private mutating func begin(_ column: Int, length item: [UInt8], into output: inout ByteBuffer) throws {
+        let length = Self.integer(item)
+        guard length >= -1 else { throw MaskError.malformedCopy("a column's length of \(length)") }
+        guard let mask = columns[column], length >= 0 else {
+            output.writeBytes(item)
+            place = length <= 0 ? nextField(column + 1) : .passing(column: column, left: length)
+            return
+        }
+        if mask.readsValue, length > fieldLimit { throw MaskError.fieldTooLong(limit: fieldLimit) }
+        field = CollectedField(keep: mask.readsValue ? length : 0, mustHoldAll: mask.readsValue)
+        place = .masking(column: column, left: length)
+    }
+
+    private mutating func replace(_ column: Int, into output: inout ByteBuffer, counts: inout MaskCounts) {
+        let replacement = columns[column]?.replacement(of: field.bytes)
+        output.writeInteger(Int32(truncatingIfNeeded: replacement?.count ?? -1))
+        if let replacement { output.writeBytes(replacement) }
+        counts.count(before: field.count, after: replacement?.count ?? 0)
+        field.clear()
+        place = nextField(column + 1)
+    }
+
+    /// An item of `count` bytes, nil (and what is there kept) when it is not complete.
+    private mutating func take(_ count: Int, from input: inout UnsafeRawBufferPointer.SubSequence) -> [UInt8]? {
+        let piece = input.prefix(count - partial.count)
+        partial.append(contentsOf: piece)
+        input = input.dropFirst(piece.count)
+        guard partial.count == count else { return nil }
+        defer { partial.removeAll(keepingCapacity: true) }
+        return partial
+    }
+
+    /// Writes up to `left` bytes through; what is left then, nil when there were none.
+    private func pass(_ left: Int, from input: inout UnsafeRawBufferPointer.SubSequence, into output: inout ByteBuffer) -> Int? {
+        guard !input.isEmpty else { return nil }
+        let piece = input.prefix(left)
+        output.writeBytes(UnsafeRawBufferPointer(rebasing: piece))
+        input = input.dropFirst(piece.count)
+        return left - piece.count
+    }
+
+    private static func integer(_ item: [UInt8]) -> Int {
+        Int(Int32(bitPattern: item.prefix(4).reduce(0) { $0 << 8 | UInt32($1) }))
+    }
+}

@@ -1,0 +1,154 @@
+import NIOCore
+
+/// COPY's text format: columns between delimiters, rows end in a newline, a backslash takes the next byte's meaning away
+/// (PostgreSQL manual, COPY, "Text Format").
+struct CopyTextMachine: Sendable {
+    static let idle = CopyTextMachine(delimiter: 9, null: [], rows: CopyRows(columns: [], header: false, nullLength: 0, fieldLimit: 0))
+    private static let newline = UInt8(ascii: "\n")
+    private static let backslash = UInt8(ascii: "\\")
+
+    private let delimiter: UInt8
+    private let null: [UInt8]
+    private var rows: CopyRows
+    private var escaped = false
+    private var fieldIsEmpty = true
+
+    private init(delimiter: UInt8, null: [UInt8], rows: CopyRows) {
+        self.delimiter = delimiter
+        self.null = null
+        self.rows = rows
+    }
+
+    init(options: CopyOptions, columns: [PreparedMask?], fieldLimit: Int) {
+        let rows = CopyRows(columns: columns, header: options.header, nullLength: options.null.count, fieldLimit: fieldLimit)
+        self.init(delimiter: options.delimiter, null: options.null, rows: rows)
+    }
+
+    mutating func feed(_ bytes: UnsafeRawBufferPointer, into output: inout ByteBuffer, counts: inout MaskCounts) throws {
+        var start = 0  // of what is not yet written or collected
+        var index = 0
+        while index < bytes.count {
+            let end = endOfField(in: bytes, from: index)
+            fieldIsEmpty = fieldIsEmpty && end == index
+            if rows.isMasked {
+                try rows.collect(bytes[index..<end])
+                start = end
+            }
+            guard end < bytes.count else { break }
+            if let mask = rows.mask { writeReplacement(mask, into: &output, counts: &counts) }
+            rows.clearField()
+            fieldIsEmpty = true
+            if bytes[end] == delimiter { try rows.nextColumn() } else { try rows.nextRow() }
+            index = end + 1
+            if rows.isMasked {
+                output.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[start..<index]))
+                start = index
+            }
+        }
+        output.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[start...]))
+    }
+
+    func finish() throws {
+        guard rows.isAtFirstColumn, fieldIsEmpty, !escaped else { throw MaskError.malformedCopy("it ends inside a row") }
+    }
+
+    /// Where the next bare delimiter or newline is.
+    private mutating func endOfField(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+        var index = start
+        while index < bytes.count {
+            let byte = bytes[index]
+            if escaped {
+                escaped = false
+            } else if byte == delimiter || byte == Self.newline {
+                return index
+            } else if byte == Self.backslash {
+                escaped = true
+            }
+            index += 1
+        }
+        return index
+    }
+
+    private func writeReplacement(_ mask: PreparedMask, into output: inout ByteBuffer, counts: inout MaskCounts) {
+        let field = rows.field
+        if isNull(field) {
+            output.writeBytes(null)
+            return
+        }
+        let before = output.writerIndex
+        let value = mask.readsValue ? Self.unescaped(field.bytes) : field.bytes
+        if let replacement = mask.replacement(of: value) {
+            for byte in replacement { write(byte, into: &output) }
+        } else {
+            output.writeBytes(null)
+        }
+        counts.count(before: field.count, after: output.writerIndex - before)
+    }
+
+    /// `\N` cannot be a value's text, since a value's backslashes are doubled. A NULL string of the client's own choice can be,
+    /// and would tell which values equal it, so a field that equals it is treated as a value. The empty string tells no more
+    /// than that the value is empty or NULL.
+    private func isNull(_ field: CollectedField) -> Bool {
+        field.equals(null) && (null.isEmpty || null == [Self.backslash, UInt8(ascii: "N")])
+    }
+
+    private static func unescaped(_ field: [UInt8]) -> [UInt8] {
+        guard field.contains(backslash) else { return field }
+        var value: [UInt8] = []
+        value.reserveCapacity(field.count)
+        var escaped = false
+        for byte in field {
+            if escaped {
+                value.append(meaning(of: byte))
+                escaped = false
+            } else if byte == backslash {
+                escaped = true
+            } else {
+                value.append(byte)
+            }
+        }
+        return value
+    }
+
+    private static func meaning(of letter: UInt8) -> UInt8 {
+        switch letter {
+        case UInt8(ascii: "b"): 0x08
+        case UInt8(ascii: "f"): 0x0C
+        case UInt8(ascii: "n"): 0x0A
+        case UInt8(ascii: "r"): 0x0D
+        case UInt8(ascii: "t"): 0x09
+        case UInt8(ascii: "v"): 0x0B
+        default: letter
+        }
+    }
+
+    private func write(_ byte: UInt8, into output: inout ByteBuffer) {
+        let letter: UInt8? =
+            switch byte {
+            case 0x08: UInt8(ascii: "b")
+            case 0x0C: UInt8(ascii: "f")
+            case 0x0A: UInt8(ascii: "n")
+            case 0x0D: UInt8(ascii: "r")
+            case 0x09: UInt8(ascii: "t")
+            case 0x0B: UInt8(ascii: "v")
+            case Self.backslash, delimiter: byte
+            default: nil
+            }
+        if let letter {
+            output.writeInteger(Self.backslash)
+            output.writeInteger(letter)
+        } else {
+            output.writeInteger(byte)
+        }
+    }
+}
+
+extension PreparedMask {
+    /// The replacement's bytes, nil for NULL.
+    func replacement(of value: [UInt8]) -> [UInt8]? {
+        if case .constant(let bytes) = self { return bytes }
+        return withUnsafeTemporaryAllocation(byteCount: ValueMask.maximumReplacementBytes, alignment: 1) { room in
+            value.withUnsafeBytes { write(replacementOf: $0, to: room) }.map { Array(room[..<$0]) }
+        }
+    }
+}
