@@ -11,12 +11,14 @@ let strict: [SwiftSetting] = [
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let jwtKit: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -57,7 +59,7 @@ let package = Package(
         .target(name: "CGatehouse"),
 
         room("GatehouseCore", [nioCore]),
-        room("Identity", ["GatehouseCore", jwtKit, httpClient, crypto, logging, nioCore]),
+        room("Identity", ["GatehouseCore", jwtKit, httpClient, crypto, nioCore, nioSSL, nioHTTP1]),
         room("Analysis", ["GatehouseCore", "CPgQuery"]),
         room("Policy", ["GatehouseCore", crypto]),
         room("Masking", ["GatehouseCore", crypto, nioCore]),
@@ -67,7 +69,7 @@ let package = Package(
         room("Postgres", ["GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Relay", "CLibPQ",
                           crypto, cryptoExtras, nioCore, nioPosix, nioSSL, x509, logging, metrics]),
         room("Settings", ["GatehouseCore", "Policy", "Masking", yams]),
-        room("Console", ["GatehouseCore", "Identity", "Catalog", "Recording", hummingbird, nioCore, logging, metrics]),
+        room("Console", ["GatehouseCore", "Identity", "Catalog", hummingbird, hummingbirdTLS, jwtKit, nioCore, nioSSL, logging, metrics]),
         .executableTarget(
             name: "gatehouse",
             dependencies: ["GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Catalog", "Relay",
@@ -76,7 +78,7 @@ let package = Package(
             swiftSettings: strict),
 
         suite("GatehouseCore", []),
-        suite("Identity", ["GatehouseCore", jwtKit, crypto]),
+        suite("Identity", ["GatehouseCore", jwtKit, crypto, hummingbird]),
         suite("Analysis", ["GatehouseCore"]),
         suite("Policy", ["GatehouseCore"]),
         suite("Masking", ["GatehouseCore", nioCore]),
@@ -85,7 +87,7 @@ let package = Package(
         suite("Relay", ["GatehouseCore", nioCore, nioEmbedded]),
         suite("Postgres", ["GatehouseCore", "Analysis", "Policy", "Masking", "Recording", "Identity", "Relay", nioCore, nioEmbedded, nioSSL]),
         suite("Settings", ["GatehouseCore", "Policy"]),
-        suite("Console", ["GatehouseCore", "Identity", "Catalog", "Recording", .product(name: "HummingbirdTesting", package: "hummingbird")]),
+        suite("Console", ["GatehouseCore", "Identity", "Catalog", hummingbird, metrics, .product(name: "HummingbirdTesting", package: "hummingbird")]),
         .testTarget(name: "CommandsTests", dependencies: ["gatehouse"], swiftSettings: strict),
         .testTarget(name: "IntegrationTests", dependencies: ["GatehouseCore"], path: "Tests/Integration", swiftSettings: strict),
         .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: strict),

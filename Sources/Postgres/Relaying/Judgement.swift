@@ -9,13 +9,11 @@ final class Judgement {
     let actions: [Action]
     let verdict: Verdict
     /// The decision as the recording keeps it: JSON, made once.
-    let record: ByteBuffer
+    let record: [UInt8]
     /// The configuration and the catalog under which it was reached; stale when either moved on.
     let epoch: Epoch
     /// A result of this statement may hold values that must be masked, so rows may not pass before their columns are known.
     let mayRevealMasked: Bool
-    /// What a COPY .. TO STDOUT sends must be masked so.
-    let copyMask: CopyMaskPlan?
     let effects: Effects
     /// The text's analysis, nil for requests that have none.
     let analysis: Analysis?
@@ -26,15 +24,13 @@ final class Judgement {
     var isDenied: Bool { verdict.decision == .deny }
 
     init(
-        actions: [Action], verdict: Verdict, record: ByteBuffer, epoch: Epoch, mayRevealMasked: Bool, copyMask: CopyMaskPlan? = nil,
-        analysis: Analysis?
+        actions: [Action], verdict: Verdict, record: [UInt8], epoch: Epoch, mayRevealMasked: Bool, analysis: Analysis?
     ) {
         self.actions = actions
         self.verdict = verdict
         self.record = record
         self.epoch = epoch
         self.mayRevealMasked = mayRevealMasked
-        self.copyMask = copyMask
         self.analysis = analysis
         effects = Effects(of: actions)
         copyIns = actions.count { $0.kinds.contains("copy.from") && $0.flags.isDisjoint(with: [.copyFile, .copyProgram]) }

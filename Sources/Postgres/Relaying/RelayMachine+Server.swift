@@ -79,7 +79,6 @@ extension RelayMachine {
     private mutating func passesAsItIs(_ type: UInt8) throws(ProtocolViolation) -> Bool {
         if type == Backend.copyData {
             guard copy == .copyOut || copy == .copyBoth else { throw unexpected(type) }
-            if copyMasker != nil { return false }
             counters.rows &+= 1
             return true
         }
@@ -93,7 +92,6 @@ extension RelayMachine {
         var body = BodyReader(input, messageAt: start, header: header)
         switch header.type {
         case Backend.dataRow: return try receiveRow(&body, header, input, start)
-        case Backend.copyData: return try receiveCopyData(header, input, start)
         case Backend.rowDescription: return try receiveRowDescription(&body)
         case Backend.noData: return try receiveNoData()
         case Backend.parameterDescription:
@@ -112,7 +110,7 @@ extension RelayMachine {
         case Backend.noticeResponse: return try receiveNotice(&body)
         case Backend.parameterStatus, Backend.notificationResponse: return .pass
         case Backend.copyInResponse: return try receiveCopyIn()
-        case Backend.copyOutResponse: return try receiveCopyOut(&body)
+        case Backend.copyOutResponse: return try receiveCopyOut()
         case Backend.copyBothResponse:
             guard isReplication, let head = pending.head, head.kind == .query else { throw unexpected(header.type) }
             copy = .copyBoth
@@ -208,7 +206,6 @@ extension RelayMachine {
     private mutating func finishExecution() {
         rowMask = nil
         rowMaskIsDecided = false
-        copyMasker = nil
         copy = .none
         guard let head = pending.head else { return }
         if let judgement = head.judgement { judge.completed(judgement) }
@@ -231,37 +228,19 @@ extension RelayMachine {
         return .pass
     }
 
-    private mutating func receiveCopyOut(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
+    private mutating func receiveCopyOut() throws(ProtocolViolation) -> Step {
         try expect(Backend.copyOutResponse, .query, .execute)
-        copy = .copyOut
-        copyMasker = nil
-        guard let head = pending.head, let judgement = head.judgement, judgement.mayRevealMasked else { return .pass }
-        let format: UInt8 = try body.integer()
-        let columns: Int16 = try body.integer()
-        guard let plan = judgement.copyMask else {
-            throw ProtocolViolation("a COPY of data that may be masked was not planned for")
+        // Copy data carries no column descriptions, so a COPY that could reveal a masked column was denied.
+        guard let head = pending.head, head.judgement?.mayRevealMasked != true else {
+            throw ProtocolViolation("copy data that may hold masked values")
         }
-        copyMasker = try plan.masker(isBinary: format == 1, columns: Int(columns))
+        copy = .copyOut
         return .pass
-    }
-
-    private mutating func receiveCopyData(
-        _ header: MessageHeader, _ input: ByteBuffer, _ start: Int
-    ) throws(ProtocolViolation) -> Step {
-        counters.rows &+= 1
-        var body = BodyReader(input, messageAt: start, header: header)
-        let payload = try body.bytes(header.bodyLength)
-        guard copyMasker != nil else { return .pass }
-        return .replace(try copyMasker.map { masker throws(ProtocolViolation) in try masker.mask(payload) } ?? ByteBuffer(), .mask)
     }
 
     private mutating func receiveCopyDone() throws(ProtocolViolation) -> Step {
         guard copy == .copyOut || copy == .copyBoth else { throw unexpected(Backend.copyDone) }
         if copy == .copyOut { copy = .none }
-        if let rest = try copyMasker.map({ masker throws(ProtocolViolation) in try masker.finish() }), rest.readableBytes > 0 {
-            throw ProtocolViolation("the server ended a COPY amid a row")
-        }
-        copyMasker = nil
         return .pass
     }
 
@@ -306,7 +285,6 @@ extension RelayMachine {
         transaction = known
         rowMask = nil
         rowMaskIsDecided = false
-        copyMasker = nil
         if copy == .copyOut || copy == .copyBoth { copy = .none }
         if pending.isEmpty {
             if known == .idle {
@@ -324,7 +302,6 @@ extension RelayMachine {
         let judgement = head?.judgement
         rowMask = nil
         rowMaskIsDecided = false
-        copyMasker = nil
         copy = .none
         let fields = try ErrorFields(&body)
         let isFatal = fields.severity == "FATAL" || fields.severity == "PANIC"

@@ -68,7 +68,6 @@ struct RelayMachine {
     /// How the rows now arriving are masked.
     var rowMask: PostgresRowMask?
     var rowMaskIsDecided = false
-    var copyMasker: PostgresCopyMasker?
 
     init(judge: any RelayJudge, analyzer: StatementAnalyzer, limits: Limits, isReplication: Bool) {
         self.judge = judge

@@ -1,0 +1,77 @@
+import GRDB
+
+/// The tables, version by version. A version that was released is never changed: what comes later is a new one.
+enum Schema {
+    static let versions = ["v1"]
+
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("v1") { db in try db.execute(sql: first) }
+        return migrator
+    }
+
+    /// Times are nanoseconds since 1970; ids of sessions and tickets sort by time.
+    private static let first = """
+        CREATE TABLE sessions (
+            id TEXT PRIMARY KEY NOT NULL,
+            node TEXT NOT NULL,
+            started INTEGER NOT NULL,
+            ended INTEGER,
+            state TEXT NOT NULL CHECK (state IN ('live', 'ended', 'interrupted', 'failed')),
+            protocol TEXT NOT NULL,
+            target TEXT NOT NULL,
+            role TEXT NOT NULL,
+            database TEXT NOT NULL,
+            issuer TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            user TEXT NOT NULL,
+            ticket TEXT,
+            principal TEXT NOT NULL,
+            granted_by TEXT NOT NULL,
+            client_address TEXT NOT NULL,
+            application TEXT NOT NULL,
+            statements INTEGER NOT NULL,
+            denied INTEGER NOT NULL,
+            rows INTEGER NOT NULL,
+            bytes_in INTEGER NOT NULL,
+            bytes_out INTEGER NOT NULL,
+            end_reason TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX sessions_by_target ON sessions (target, id);
+        CREATE INDEX sessions_by_user ON sessions (user, id);
+        CREATE INDEX sessions_by_owner ON sessions (issuer, subject, id);
+        CREATE INDEX sessions_by_ticket ON sessions (ticket, id) WHERE ticket IS NOT NULL;
+        CREATE INDEX sessions_live ON sessions (node, id) WHERE state = 'live';
+
+        CREATE TABLE tickets (
+            id TEXT PRIMARY KEY NOT NULL,
+            hash BLOB NOT NULL UNIQUE,
+            issuer TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            owner TEXT NOT NULL,
+            target TEXT,
+            label TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            expires INTEGER NOT NULL,
+            revoked INTEGER,
+            last_used INTEGER
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX tickets_by_owner ON tickets (issuer, subject, id);
+
+        CREATE TABLE audit (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            time INTEGER NOT NULL,
+            actor TEXT NOT NULL,
+            issuer TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            address TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            detail TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX audit_by_kind ON audit (kind, id);
+        CREATE TRIGGER audit_is_not_rewritten BEFORE UPDATE ON audit
+            BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+        CREATE TRIGGER audit_is_not_erased BEFORE DELETE ON audit
+            BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+        """
+}

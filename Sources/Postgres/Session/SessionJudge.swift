@@ -1,0 +1,303 @@
+import Analysis
+import GatehouseCore
+import Masking
+import NIOCore
+import Policy
+import Recording
+import Relay
+
+/// Decides for one session: asks policy, keeps what it said, and knows what the session has done to the meaning of names.
+///
+/// Confined to the session's event loop.
+final class SessionJudge: RelayJudge {
+    /// Kept decisions; more are forgotten all at once, which costs only time.
+    private static let keptDecisions = 4_096
+
+    private let gateway: Gateway
+    private var configuration: LiveConfiguration
+    private(set) var permit: Permit
+    private let catalog: TargetCatalog?
+    private let isReplication: Bool
+    private var maskRules: [ColumnMaskRule]
+
+    private var kept: [ObjectIdentifier: Judgement] = [:]
+    private var catalogGeneration: UInt64 = 0
+    private var lastSnapshot: ObjectIdentifier?
+    /// What SQL and the protocol gave names to. Never shortened: a name stands for everything that it ever stood for.
+    private var named: [String: [Action]] = [:]
+    private var searchPathIsKnown: Bool
+    private var schemaChanged = false
+    private var ranUnknownCode = false
+    private var unknownCodeSinceReady = false
+    /// The catalog was read again on behalf of the statement now judged; it is not read twice for one.
+    private var hasRefreshed = false
+
+    init(
+        gateway: Gateway, permit: Permit, catalog: TargetCatalog?, isReplication: Bool, searchPathIsKnown: Bool,
+        maskRules: [ColumnMaskRule]
+    ) {
+        self.gateway = gateway
+        configuration = gateway.configuration
+        self.permit = permit
+        self.catalog = catalog
+        self.isReplication = isReplication
+        self.searchPathIsKnown = searchPathIsKnown
+        self.maskRules = maskRules
+    }
+
+    /// Takes a new configuration over. The refusal, when the session may not go on under it.
+    func follow() -> Refusal? {
+        guard gateway.generation != configuration.generation else { return nil }
+        configuration = gateway.configuration
+        kept.removeAll()
+        guard let target = configuration.targets[permit.target.name], target == permit.target else {
+            return Refusal.noAccess(to: permit.target.name)
+        }
+        switch configuration.policy.readmit(permit) {
+        case .failure(let refusal): return refusal
+        case .success(let permit):
+            self.permit = permit
+            maskRules = columnMaskRules(configuration.policy.masks(for: permit))
+            return nil
+        }
+    }
+
+    private var context: StatementContext {
+        StatementContext(searchPath: searchPathIsKnown ? catalog?.snapshot?.searchPath : nil, schemaChanged: schemaChanged)
+    }
+
+    private var epoch: Judgement.Epoch {
+        let snapshot = catalog?.snapshot?.identity
+        if snapshot != lastSnapshot {
+            lastSnapshot = snapshot
+            catalogGeneration &+= 1
+            kept.removeAll()
+        }
+        return Judgement.Epoch(configuration: configuration.generation, catalog: catalogGeneration)
+    }
+
+    // MARK: - Judging
+
+    func judge(_ analysis: Analysis) -> JudgeOutcome {
+        let epoch = epoch
+        if let judgement = kept[ObjectIdentifier(analysis)], judgement.epoch == epoch { return .ready(judgement) }
+        var actions = analysis.actions
+        if actions.isEmpty { actions = [Action(kinds: ["empty"])] }
+        if isReplication, analysis.failure != nil { actions = [Action(kinds: ["replication"])] }
+        let refersToNames = actions.contains { $0.runs != nil }
+        if refersToNames { actions = actions.flatMap(expanded) }
+        if needsFreshCatalog(for: actions) { return .needsCatalog }
+        hasRefreshed = false
+        let judgement = decide(actions, epoch, analysis)
+        if !refersToNames {
+            if kept.count >= Self.keptDecisions { kept.removeAll() }
+            kept[ObjectIdentifier(analysis)] = judgement
+        }
+        return .ready(judgement)
+    }
+
+    func confirm(_ judgement: Judgement) -> JudgeOutcome {
+        if judgement.epoch == epoch { return .ready(judgement) }
+        guard let analysis = judgement.analysis else {
+            return .ready(decide(judgement.actions, epoch, nil))
+        }
+        return judge(analysis)
+    }
+
+    func judge(request kind: String, of name: String) -> Judgement {
+        if kind != "function_call" {
+            if let actions = named[name], !actions.isEmpty { return decide(actions, epoch, nil) }
+            if !ranUnknownCode {
+                // Nothing made such a name: the server itself will say so.
+                return make([Action(kinds: [kind])], Verdict(decision: .allow, rule: "gatehouse.unknown-name"), epoch, nil)
+            }
+            return decide([Action(kinds: [kind], flags: [.opaque])], epoch, nil)
+        }
+        return decide([Action(kinds: [kind], flags: [.callsUnknownFunction])], epoch, nil)
+    }
+
+    func denyUncertainStrings(_ analysis: Analysis) -> Judgement {
+        let verdict = Verdict(
+            decision: .deny, rule: "gatehouse.string-setting",
+            reason: "This text holds a backslash in a plain string, and code that ran before it in the same pipeline may have changed how the server reads it.",
+            hint: "Send a Sync first, or write the string as E'..'.")
+        return make(analysis.actions, verdict, epoch, analysis)
+    }
+
+    /// `EXECUTE x` and `FETCH .. FROM x` do what x was made to do.
+    private func expanded(_ action: Action) -> [Action] {
+        guard let name = action.runs, let definitions = named[name], !definitions.isEmpty else { return [action] }
+        var own = action
+        own.flags.remove(.opaque)
+        return [own] + definitions
+    }
+
+    private func needsFreshCatalog(for actions: [Action]) -> Bool {
+        guard let catalog, !hasRefreshed else { return false }
+        guard catalog.snapshot != nil else {
+            hasRefreshed = true
+            return true
+        }
+        guard let planner = catalog.planner(for: maskRules) else { return false }
+        let context = context
+        guard actions.contains(where: { planner.needsRefresh(for: $0, in: context) }) else { return false }
+        hasRefreshed = true
+        return true
+    }
+
+    private func decide(_ actions: [Action], _ epoch: Judgement.Epoch, _ analysis: Analysis?) -> Judgement {
+        let resolver: any NameResolver = catalog?.snapshot?.resolver(searchPath: context.searchPath) ?? UnknownNames()
+        var verdict = Verdict(decision: .allow, rule: "gatehouse.empty")
+        for (index, action) in actions.enumerated() {
+            let next = configuration.policy.judge(action, under: permit, resolver: resolver)
+            if index == 0 || next.decision == .deny { verdict = next }
+            if next.decision == .deny { break }
+        }
+        if verdict.decision == .allow, let refused = maskRefusal(actions) { verdict = refused }
+        return make(actions, verdict, epoch, analysis)
+    }
+
+    /// Statements whose answers cannot be masked, or that would carry masked values elsewhere.
+    private func maskRefusal(_ actions: [Action]) -> Verdict? {
+        guard !maskRules.isEmpty else { return nil }
+        guard let planner = catalog?.planner(for: maskRules) else {
+            return Verdict(
+                decision: .deny, rule: "gatehouse.mask", reason: "The target's catalog cannot be read, so nothing can be masked.",
+                hint: "Try again; if it stays so, ask whoever runs this gateway.")
+        }
+        let context = context
+        for action in actions {
+            if let reason = planner.refusal(of: action, in: context) {
+                return Verdict(decision: .deny, rule: "gatehouse.mask", reason: reason, hint: "Read the columns with a SELECT instead.")
+            }
+            if action.kinds.contains("copy.to"), planner.mayRevealMasked(action, in: context) {
+                return Verdict(
+                    decision: .deny, rule: "gatehouse.mask", reason: "COPY .. TO of a relation with masked columns.",
+                    hint: "Read it with a SELECT instead, or COPY a query of other relations.")
+            }
+        }
+        return nil
+    }
+
+    private func make(_ actions: [Action], _ verdict: Verdict, _ epoch: Judgement.Epoch, _ analysis: Analysis?) -> Judgement {
+        let kinds = Set(actions.flatMap(\.kinds))
+        let ruling = VerdictRecord.Ruling(verdict: verdict, kinds: kinds, policyVersion: configuration.policy.version)
+        return Judgement(
+            actions: actions, verdict: verdict, record: (try? ruling.encoded()) ?? [], epoch: epoch,
+            mayRevealMasked: mayRevealMasked(actions), analysis: analysis)
+    }
+
+    private func mayRevealMasked(_ actions: [Action]) -> Bool {
+        guard !maskRules.isEmpty else { return false }
+        guard let planner = catalog?.planner(for: maskRules) else { return true }
+        let context = context
+        return actions.contains { planner.mayRevealMasked($0, in: context) }
+    }
+
+    func rowMask(for columns: [ResultColumn], of judgements: [Judgement]) -> RowMaskOutcome {
+        let fields = columns.map { column in
+            MaskableColumn(
+                name: column.name, tableOID: column.tableOID, attnum: column.attributeNumber, typeOID: column.typeOID,
+                format: ValueFormat(rawValue: column.format) ?? .binary)
+        }
+        guard let planner = catalog?.planner(for: maskRules) else {
+            return outcome(MaskPlan.withholdingAll(fields))
+        }
+        let context = context
+        var plans: [MaskPlan] = []
+        for action in judgements.flatMap(\.actions) {
+            let plan = planner.plan(for: fields, of: action, in: context)
+            if plan.needsRefresh, !hasRefreshed {
+                hasRefreshed = true
+                return .needsCatalog
+            }
+            plans.append(plan)
+        }
+        hasRefreshed = false
+        guard let strictest = plans.max(by: { masked($0) < masked($1) }) else { return outcome(MaskPlan.withholdingAll(fields)) }
+        // Several statements may be behind one result: only a plan that covers every other one will do.
+        let covers = plans.allSatisfy { plan in zip(plan.decisions, strictest.decisions).allSatisfy { $0.isPass || !$1.isPass } }
+        return outcome(covers ? strictest : MaskPlan.withholdingAll(fields))
+    }
+
+    private func masked(_ plan: MaskPlan) -> Int { plan.decisions.count { !$0.isPass } }
+
+    private func outcome(_ plan: MaskPlan) -> RowMaskOutcome {
+        plan.rows.map { .mask(PostgresRowMask(mask: $0)) } ?? .pass
+    }
+
+    // MARK: - What statements do to the session
+
+    func named(_ name: String, _ judgement: Judgement) {
+        guard !name.isEmpty, named.count < 4_096 else { return }
+        remember(name, judgement.actions)
+    }
+
+    private func remember(_ name: String, _ actions: [Action]) {
+        var known = named[name, default: []]
+        for action in actions where !known.contains(action) {
+            known.append(action)
+        }
+        named[name] = known
+    }
+
+    func forwarded(_ judgement: Judgement) {
+        let effects = judgement.effects
+        if effects.isEmpty { return }
+        if effects.contains(.changesSchema) { schemaChanged = true }
+        if effects.contains(.changesSearchPath) { searchPathIsKnown = false }
+        if effects.contains(.runsUnknownCode) {
+            ranUnknownCode = true
+            unknownCodeSinceReady = true
+        }
+        if effects.contains(.definesNames) {
+            for action in judgement.actions {
+                if let name = action.defines { remember(name, [action]) }
+            }
+        }
+        if !effects.isDisjoint(with: [.changesSchema, .changesSearchPath]) { kept.removeAll() }
+    }
+
+    func completed(_ judgement: Judgement) {
+        if judgement.effects.contains(.changesSchema) { catalog?.invalidate() }
+    }
+
+    func serverIsIdle() {
+        unknownCodeSinceReady = false
+    }
+
+    /// The transaction that may have changed the schema has ended: the catalog shows its work.
+    func transactionEnded() {
+        guard schemaChanged else { return }
+        schemaChanged = false
+        catalog?.invalidate()
+        kept.removeAll()
+    }
+
+    var stringSettingIsUncertain: Bool { unknownCodeSinceReady }
+}
+
+/// Policy's masks in the words of the target's catalog.
+func columnMaskRules(_ masks: [MaskRule]) -> [ColumnMaskRule] {
+    masks.map { mask in
+        let strategy: MaskStrategy =
+            switch mask.strategy {
+            case .redact: .redact
+            case .partial: .partial
+            case .hash: .hash(MaskKeys.node)
+            case .null: .null
+            }
+        return ColumnMaskRule(
+            id: mask.id,
+            columns: mask.columns.map {
+                ColumnMaskRule.Pattern(schema: $0.schema.description, table: $0.table.description, column: $0.column.description)
+            }, strategy: strategy)
+    }
+}
+
+/// The key of hashed masks.
+enum MaskKeys {
+    /// Drawn when the process starts: equal values have equal hashes for as long as it runs, and nobody can try values out
+    /// against a recording later.
+    static let node = MaskKey()
+}

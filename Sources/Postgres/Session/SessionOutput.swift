@@ -1,0 +1,114 @@
+import GatehouseCore
+import NIOCore
+import Relay
+
+/// What a session wants to send, kept back until the record of it is committed. Confined to the session's event loop.
+final class SessionOutput: RelaySink {
+    private struct Batch {
+        var toServer: [ByteBuffer] = []
+        var toClient: [ByteBuffer] = []
+        var bytes = 0
+        var isEmpty: Bool { toServer.isEmpty && toClient.isEmpty }
+    }
+
+    let recorder: SessionRecorder
+    private var staged = Batch()
+    private var committing = CircularBuffer<Batch>(initialCapacity: 2)
+    /// Bytes recorded or about to be, and not yet sent.
+    private(set) var heldBytes = 0
+    /// Something was recorded or staged since the last commit began.
+    private(set) var isDirty = false
+
+    init(recorder: SessionRecorder) {
+        self.recorder = recorder
+    }
+
+    // MARK: - RelaySink
+
+    func passToServer(_ bytes: ByteBuffer) {
+        recorder.recordClient(bytes)
+        stageForServer(bytes)
+    }
+
+    func hold(_ bytes: ByteBuffer) {
+        recorder.recordClient(bytes)
+        isDirty = true
+    }
+
+    func inject(_ bytes: ByteBuffer, because reason: String) {
+        recorder.recordInjected(bytes, because: reason)
+        stageForServer(bytes)
+    }
+
+    func record(_ judgement: Judgement, at offset: UInt64) {
+        recorder.recordVerdict(at: offset, ruling: judgement.record)
+        isDirty = true
+    }
+
+    func passToClient(_ bytes: ByteBuffer) {
+        recorder.recordServer(bytes)
+        stageForClient(bytes)
+    }
+
+    func replaceForClient(original: Int, by bytes: ByteBuffer, because reason: Replacement) {
+        recorder.recordServer(bytes, insteadOf: original, because: reason.rawValue)
+        stageForClient(bytes)
+    }
+
+    func swallow(_ count: Int) {
+        recorder.recordGap(.server, count: count, because: "answer to the gateway's own request")
+        isDirty = true
+    }
+
+    /// Bytes of the gateway's own for the client.
+    func tellClient(_ bytes: ByteBuffer, because reason: String) {
+        recorder.recordOwn(bytes, because: reason)
+        stageForClient(bytes)
+    }
+
+    private func stageForServer(_ bytes: ByteBuffer) {
+        staged.toServer.append(bytes)
+        staged.bytes += bytes.readableBytes
+        heldBytes += bytes.readableBytes
+        isDirty = true
+    }
+
+    private func stageForClient(_ bytes: ByteBuffer) {
+        staged.toClient.append(bytes)
+        staged.bytes += bytes.readableBytes
+        heldBytes += bytes.readableBytes
+        isDirty = true
+    }
+
+    // MARK: - Commit
+
+    func markDirty() { isDirty = true }
+
+    func commitBegins() {
+        committing.append(staged)
+        staged = Batch()
+        isDirty = false
+    }
+
+    func commitEnded(client: (any Channel)?, server: (any Channel)?) {
+        guard let batch = committing.popFirst() else { return }
+        heldBytes -= batch.bytes
+        Self.send(batch.toServer, on: server)
+        Self.send(batch.toClient, on: client)
+    }
+
+    /// Everything that waits is dropped: it was never recorded, so it never goes out.
+    func drop() {
+        staged = Batch()
+        committing.removeAll()
+        heldBytes = 0
+    }
+
+    private static func send(_ buffers: [ByteBuffer], on channel: (any Channel)?) {
+        guard let channel, !buffers.isEmpty else { return }
+        for buffer in buffers {
+            channel.write(buffer, promise: nil)
+        }
+        channel.flush()
+    }
+}
