@@ -1,0 +1,132 @@
+/// The configuration that the tests run the gateway with: two targets on one server. `orders` has rules and masks;
+/// `bench` lets everything through, recorded.
+struct GatewayConfiguration: Sendable {
+    enum Upstream: Sendable {
+        case disable
+        case verifyFull
+    }
+
+    var dataDirectory: String
+    var port: Int
+    var adminPort: Int
+    var issuer: String
+    var server: PostgresServer
+    var readerPassword: String
+    var writerPasswordFile: String
+    /// `refuse` or `loopback`.
+    var plaintext = "refuse"
+    var upstream = Upstream.verifyFull
+    var durability = "written"
+    /// Lines of the `limits` section.
+    var limits: [String] = []
+
+    static let readerVariable = "GATEHOUSE_TEST_READER_PASSWORD"
+
+    var yaml: String {
+        """
+        node: test-1
+        data_directory: \(dataDirectory)
+        log:
+          format: text
+          level: debug
+        admin:
+          listen: 127.0.0.1:\(adminPort)
+          roles:
+            administrator: [sre]
+            auditor: [dba]
+        issuers:
+          - issuer: \(issuer)
+            audiences: [\(IdentityProvider.audience)]
+            algorithms: [RS256]
+            claims:
+              user: email
+              groups: groups
+        listeners:
+          - name: postgres
+            protocol: postgres
+            listen: 127.0.0.1:\(port)
+            auth: password
+            plaintext: \(plaintext)
+        targets:
+        \(target("orders", database: "orders", roles: ["reader", "writer"], fallback: "allow"))
+        \(target("bench", database: "bench", roles: ["writer"], fallback: "allow"))
+        \(target("closed", database: "orders", roles: ["reader"], fallback: "deny"))
+        access:
+          - groups: [dba]
+            targets: [orders, bench, closed]
+            roles: [reader, writer]
+          - groups: [deploy-bots]
+            labels: { shop: yes-it-is }
+            roles: [reader]
+        rules:
+          - id: no-drop
+            priority: 10
+            where: { targets: [orders] }
+            what: { kinds: [drop, truncate] }
+            effect: deny
+            reason: Tables are dropped by migrations only.
+            hint: Ask the platform team for a migration.
+          - id: no-unbounded-writes
+            where: { targets: [orders] }
+            what: { missing_where: true }
+            effect: deny
+            reason: A write needs a WHERE.
+          - id: no-files
+            where: { targets: [orders] }
+            what: { functions: [pg_read_file, pg_ls_dir, lo_export, lo_import, "dblink*"] }
+            effect: deny
+            reason: The server's files are not for clients.
+          - id: no-programs
+            where: { targets: [orders] }
+            what: { copy_program: true }
+            effect: deny
+            reason: The server runs no programs for clients.
+          - id: no-refunds
+            where: { targets: [orders] }
+            what: { tables: [public.refunds] }
+            effect: deny
+            reason: Refunds are closed.
+          - id: closed-reads
+            where: { targets: [closed] }
+            what: { kinds: [select], tables: [public.products] }
+            effect: allow
+        masks:
+          - id: customer-ssn
+            columns: [public.customers.ssn]
+            strategy: redact
+            where: { targets: [orders] }
+          - id: cards
+            columns: ["*.*.card_number"]
+            strategy: partial
+            where: { targets: [orders] }
+        \(limits.isEmpty ? "" : "limits:\n" + limits.map { "  \($0)\n" }.joined())
+        """
+    }
+
+    private func target(_ name: String, database: String, roles: [String], fallback: String) -> String {
+        let tls =
+            switch upstream {
+            case .disable: "{ mode: disable }"
+            case .verifyFull: "{ mode: verify-full, ca_file: \(server.authorityFile) }"
+            }
+        var lines = """
+              - name: \(name)
+                protocol: postgres
+                address: localhost:\(server.port)
+                database: \(database)
+                labels: { \(name == "bench" ? "load" : "shop"): yes-it-is }
+                tls: \(tls)
+                durability: \(durability)
+                default: \(fallback)
+                roles:
+
+            """
+        if roles.contains("reader") {
+            lines += "      - name: reader\n        user: app_ro\n        password: ${env:\(Self.readerVariable)}\n"
+        }
+        if roles.contains("writer") {
+            lines += "      - name: writer\n        user: app_rw\n        password_file: \(writerPasswordFile)\n"
+        }
+        return String(lines.dropLast())
+    }
+}
