@@ -1,0 +1,283 @@
+import CGatehouse
+public import GatehouseCore
+public import NIOCore
+import Synchronization
+
+/// The evidence of every session of one event loop, appended to files before anything goes on.
+///
+/// Confined to its loop: it has no locks. `append` only encodes into memory; `commit` writes all that is pending with one call.
+/// A failed commit poisons the journal: what was appended since the last good commit must not be forwarded, and the sessions that
+/// it belongs to have to end. `reset()` then begins a new file, never behind a torn one.
+public final class Journal {
+    /// The pending buffer keeps at most this much memory between commits.
+    private static let keptCapacity = 1 << 20
+
+    private let directory: String
+    private let loop: Int
+    private let node: String
+    private let clock: any GatewayClock
+    private let rotateAtBytes: Int
+    private let fileSystem: any FileSystem
+    private let vault: Vault?
+    private let boot: String
+    private var sync: JournalSync
+    private let execute: @Sendable (@escaping @Sendable () -> Void) -> Void
+
+    private var file: OpenFile?
+    /// The file before, until the next rotation: a session's first synced commit must cover what it wrote there.
+    private var retired: JournalSync.Descriptor?
+    private var nextCounter: UInt64
+    private var failure: JournalError?
+
+    private var base: UnsafeMutableRawPointer
+    private var capacity: Int
+    private var count = 0
+
+    private struct OpenFile {
+        var descriptor: JournalSync.Descriptor
+        var feed: JournalFeed
+        var salt: UInt32
+        /// Bytes of whole commits in the file.
+        var size = 0
+        var isNameDurable = false
+    }
+
+    /// Opens a new file behind those that are in `directory` (made, if it is missing).
+    /// - Parameters:
+    ///   - loop: which event loop; no two journals of a directory may share one.
+    ///   - rotateAtBytes: a new file begins once one is at least this long.
+    ///   - vault: told of every commit; nil leaves the files to a later recovery.
+    ///   - execute: where completions of `commitSynced` run, such as `eventLoop.execute`.
+    public init(
+        directory: String, loop: Int, node: String, clock: any GatewayClock, rotateAtBytes: Int = 64 << 20, vault: Vault?,
+        fileSystem: any FileSystem = LocalFileSystem(),
+        execute: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void = { $0() }
+    ) throws(JournalError) {
+        self.directory = directory
+        self.loop = loop
+        self.node = node
+        self.clock = clock
+        self.rotateAtBytes = max(rotateAtBytes, 1)
+        self.vault = vault
+        self.fileSystem = fileSystem
+        self.execute = execute
+        sync = JournalSync(fileSystem: fileSystem, execute: execute)
+        boot = SessionID(at: clock.wallTime()).description
+        capacity = 64 << 10
+        base = .allocate(byteCount: capacity, alignment: 16)
+        nextCounter = 1
+        do throws(FileError) {
+            try fileSystem.makeDirectories(directory)
+            for name in try fileSystem.list(directory) ?? [] {
+                // A file that was set aside keeps its number too.
+                let plain = name.hasSuffix(".bad") ? String(name.dropLast(4)) : name
+                if let name = JournalFileName(plain), name.loop == loop { nextCounter = max(nextCounter, name.counter &+ 1) }
+            }
+        } catch {
+            throw JournalError(error)
+        }
+        try openFile()
+    }
+
+    deinit {
+        sync.stop()
+        file?.feed.isFinished.store(true, ordering: .releasing)
+        base.deallocate()
+    }
+
+    /// Whether something is appended and not committed.
+    public var hasPending: Bool { count > 0 }
+    /// Bytes appended and not committed.
+    public var pendingBytes: Int { count }
+    /// Why nothing can be committed now; nil when all is well.
+    public var poison: JournalError? { failure }
+
+    /// Adds a frame to what the next commit writes.
+    /// - Parameter sequence: from 1, one more each frame of the session.
+    @inline(__always)
+    public func append(
+        _ kind: RecordKind, session: SessionID, sequence: UInt64, time: WallTime, payload: UnsafeRawBufferPointer
+    ) {
+        append(kind, session: session, sequence: sequence, time: time, prefix: UnsafeRawBufferPointer(start: nil, count: 0), payload: payload)
+    }
+
+    /// Adds a frame whose payload is `prefix` and then `payload`.
+    public func append(
+        _ kind: RecordKind, session: SessionID, sequence: UInt64, time: WallTime, prefix: UnsafeRawBufferPointer,
+        payload: UnsafeRawBufferPointer
+    ) {
+        guard failure == nil, let file else { return }
+        let (length, overflow) = prefix.count.addingReportingOverflow(payload.count)
+        guard !overflow, length <= FrameHeader.maximumPayload else {
+            failure = JournalError(.payloadTooLarge, "a record of \(length) bytes is above the journal's limit of 1 GiB")
+            return
+        }
+        let header = FrameHeader(kind: kind, session: session, sequence: sequence, time: time, payloadLength: length)
+        reserve(header.frameSize)
+        let start = base + count
+        header.write(to: start)
+        if let from = prefix.baseAddress { (start + FrameHeader.size).copyMemory(from: from, byteCount: prefix.count) }
+        if let from = payload.baseAddress {
+            (start + FrameHeader.size + prefix.count).copyMemory(from: from, byteCount: payload.count)
+        }
+        let checksum = gatehouse_crc32c(0, start + 8, header.frameSize - 8) ^ file.salt
+        start.storeBytes(of: checksum.littleEndian, toByteOffset: 4, as: UInt32.self)
+        count += header.frameSize
+    }
+
+    /// Writes everything pending with one system call (more only where the kernel takes less). After it the kernel has the
+    /// evidence: it survives the end of this process.
+    /// - Throws: `JournalError`; the journal is then poisoned.
+    public func commit() throws(JournalError) {
+        if let failure { throw failure.code == .closed ? failure : JournalError(.poisoned, failure.message) }
+        if sync.hasFailed.load(ordering: .acquiring) {
+            throw poisoned(by: JournalError(.inputOutput, "the journal could not be synced to disk"))
+        }
+        guard count > 0 else { return }
+        if let file, file.size >= rotateAtBytes { try rotate() }
+        guard var file else { throw JournalError(.closed, "the journal is closed") }
+        do throws(FileError) {
+            try fileSystem.writeAll(file.descriptor.number, path: file.feed.path, UnsafeRawBufferPointer(start: base, count: count))
+        } catch {
+            // Best effort: what was written in part is not evidence of anything that went on. Recovery copes if it stays.
+            try? fileSystem.truncate(file.descriptor.number, path: file.feed.path, to: file.size)
+            throw poisoned(by: JournalError(error))
+        }
+        file.size += count
+        self.file = file
+        file.feed.committed.store(file.size, ordering: .releasing)
+        vault?.committed(count)
+        emptyBuffer()
+    }
+
+    /// Commits, then has the disk hold it: `then` is called (through `execute`) once fdatasync has returned.
+    /// - Throws: `JournalError` when the commit itself fails; `then` is not called in this case.
+    public func commitSynced(_ then: @escaping @Sendable (Result<Void, JournalError>) -> Void) throws(JournalError) {
+        try commit()
+        guard var file else { throw JournalError(.closed, "the journal is closed") }
+        let files = [retired, file.descriptor].compactMap(\.self)
+        retired = nil
+        sync.submit(files, directory: file.isNameDurable ? nil : directory, completion: then)
+        file.isNameDurable = true
+        self.file = file
+    }
+
+    /// After a failure: drops what is pending and begins a new file. Sequence numbers that were dropped stay missing; the vault
+    /// notes them as a gap.
+    public func reset() throws(JournalError) {
+        if failure?.code == .closed { return }
+        finishFile()
+        retired = nil
+        sync.stop()
+        sync = JournalSync(fileSystem: fileSystem, execute: execute)
+        emptyBuffer()
+        failure = nil
+        do throws(JournalError) {
+            try openFile()
+        } catch {
+            throw poisoned(by: error)
+        }
+    }
+
+    /// Commits what is pending, as far as that goes, and ends the file. Later appends are ignored and commits throw.
+    public func close() {
+        try? commit()
+        finishFile()
+        retired = nil
+        failure = JournalError(.closed, "the journal is closed")
+        sync.stop()
+    }
+
+    private func poisoned(by error: JournalError) -> JournalError {
+        failure = error
+        emptyBuffer()
+        return error
+    }
+
+    private func rotate() throws(JournalError) {
+        let old = file?.descriptor
+        finishFile()
+        retired = old
+        do throws(JournalError) {
+            try openFile()
+        } catch {
+            throw poisoned(by: error)
+        }
+    }
+
+    private func finishFile() {
+        file?.feed.isFinished.store(true, ordering: .releasing)
+        file = nil
+        vault?.committed(0)
+    }
+
+    private func openFile() throws(JournalError) {
+        let name = JournalFileName(loop: loop, counter: nextCounter)
+        let path = directory + "/" + name.description
+        let salt = UInt32.random(in: .min ... .max)
+        let header = JournalFileHeader(format: 1, node: node, loop: loop, counter: name.counter, boot: boot)
+        do {
+            let bytes = journalFileHeaderFrame(salt: salt, time: clock.wallTime(), body: try canonicalJSON(header), counter: name.counter)
+            nextCounter &+= 1
+            let descriptor = JournalSync.Descriptor(
+                number: try fileSystem.open(path, .create), path: path, fileSystem: fileSystem)
+            do {
+                try bytes.withUnsafeBytes { try fileSystem.writeAll(descriptor.number, path: path, $0) }
+            } catch {
+                // Best effort: a file without a whole header holds nothing, and recovery drops it.
+                try? fileSystem.remove(path)
+                throw error
+            }
+            let feed = JournalFeed(path: path, name: name)
+            feed.committed.store(bytes.count, ordering: .releasing)
+            file = OpenFile(descriptor: descriptor, feed: feed, salt: salt, size: bytes.count)
+            vault?.register(feed)
+            vault?.committed(bytes.count)
+        } catch let error as FileError {
+            throw JournalError(error)
+        } catch {
+            throw JournalError(.inputOutput, "the journal's header could not be encoded: \(error)")
+        }
+    }
+
+    private func reserve(_ extra: Int) {
+        guard capacity - count < extra else { return }
+        let wanted = max(capacity * 2, count + extra)
+        let larger = UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 16)
+        larger.copyMemory(from: base, byteCount: count)
+        base.deallocate()
+        base = larger
+        capacity = wanted
+    }
+
+    private func emptyBuffer() {
+        count = 0
+        if capacity > Self.keptCapacity {
+            base.deallocate()
+            capacity = Self.keptCapacity
+            base = .allocate(byteCount: capacity, alignment: 16)
+        }
+    }
+}
+
+@available(*, unavailable)
+extension Journal: Sendable {}
+
+/// The first frame of a journal file. Its own checksum is not salted.
+func journalFileHeaderFrame(salt: UInt32, time: WallTime, body: [UInt8], counter: UInt64) -> [UInt8] {
+    let payload = withUnsafeBytes(of: salt.littleEndian, Array.init) + body
+    return encodeFrame(
+        Frame(kind: .file, session: SessionID(high: 0, low: 0), sequence: counter, time: time, payload: payload))
+}
+
+/// A whole frame with its plain checksum, as in a segment.
+func encodeFrame(_ frame: Frame) -> [UInt8] {
+    let header = FrameHeader(
+        kind: frame.kind, session: frame.session, sequence: frame.sequence, time: frame.time, payloadLength: frame.payload.count)
+    var bytes = [UInt8](repeating: 0, count: FrameHeader.size) + frame.payload
+    bytes.withUnsafeMutableBytes { raw in
+        if let base = raw.baseAddress { header.write(to: base) }
+        raw.storeBytes(of: frameChecksum(UnsafeRawBufferPointer(raw)).littleEndian, toByteOffset: 4, as: UInt32.self)
+    }
+    return bytes
+}
