@@ -14,6 +14,7 @@ let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let jwtKit: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
@@ -68,7 +69,7 @@ let package = Package(
         room("Catalog", ["GatehouseCore", "Identity", grdb]),
         room("Relay", ["GatehouseCore", "Identity", "Policy", "Masking", "Recording", nioCore, nioPosix, logging, metrics]),
         room("Postgres", ["GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Relay", "CLibPQ",
-                          crypto, cryptoExtras, nioCore, nioPosix, nioSSL, x509, logging, metrics]),
+                          crypto, cryptoExtras, nioCore, nioPosix, nioSSL, nioTLS, x509, logging, metrics]),
         room("Settings", ["GatehouseCore", "Policy", "Masking", yams]),
         room("Console", ["GatehouseCore", "Identity", "Catalog", hummingbird, hummingbirdTLS, jwtKit, nioCore, nioSSL, logging, metrics]),
         .executableTarget(

@@ -1,7 +1,6 @@
 public import GatehouseCore
 public import Identity
 public import Logging
-public import NIOCore
 public import Policy
 import Synchronization
 

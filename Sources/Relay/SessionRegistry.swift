@@ -1,5 +1,4 @@
 public import GatehouseCore
-public import Identity
 import Synchronization
 
 /// What the gateway can do to a session from outside of it. Methods may be called on any thread.
@@ -19,7 +18,7 @@ public final class SessionRegistry: Sendable {
         case tooManySessionsOfPrincipal(limit: Int)
     }
 
-    private struct PrincipalKey: Hashable {
+    fileprivate struct PrincipalKey: Hashable {
         let issuer: String
         let subject: String
     }

@@ -39,7 +39,7 @@ public struct Refusal: Error, Sendable, Hashable, Codable {
     public let reason: String
     public let hint: String
 
-    init(rule: String, reason: String, hint: String) {
+    public init(rule: String, reason: String, hint: String) {
         self.rule = rule
         self.reason = reason
         self.hint = hint

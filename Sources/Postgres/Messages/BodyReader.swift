@@ -1,4 +1,4 @@
-public import NIOCore
+import NIOCore
 
 /// Takes a message's body apart, never past its end.
 struct BodyReader {

@@ -1,8 +1,10 @@
+import Analysis
 import GatehouseCore
 import Identity
 import Logging
 import NIOCore
 import NIOSSL
+import NIOTLS
 import Policy
 import Recording
 import Relay
@@ -46,7 +48,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case TLSUserEvent.handshakeCompleted(let negotiated) = event {
+        if let event = event as? TLSUserEvent, case .handshakeCompleted(let negotiated) = event {
             run(handshake.tlsIsUp(negotiated: negotiated), context)
         }
         context.fireUserInboundEventTriggered(event)
@@ -88,7 +90,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             close(context)
             return
         }
-        if replay.readableBytes > 0 { context.pipeline.fireChannelRead(NIOAny(replay)) }
+        if replay.readableBytes > 0 { context.pipeline.fireChannelRead(replay) }
     }
 
     private func fail(_ error: HandshakeError, _ context: ChannelHandlerContext) {
@@ -170,7 +172,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         case .success(let admitted): permit = admitted
         case .failure(let refusal): return refuse(refusal, identified, context)
         }
-        if let refusal = refusal(of: startup, under: permit, configuration) { return refuse(refusal, identified, context) }
+        if let refusal = startupRefusal(of: startup, under: permit, configuration) { return refuse(refusal, identified, context) }
         let database: String
         switch wantedDatabase(startup, target) {
         case .success(let name): database = name
@@ -212,7 +214,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
 
     /// What the startup packet asks for is judged as the statements would be that ask for the same. Plain settings need no rule:
     /// every driver sends some.
-    private func refusal(of startup: ClientStartup, under permit: Permit, _ configuration: LiveConfiguration) -> Refusal? {
+    private func startupRefusal(of startup: ClientStartup, under permit: Permit, _ configuration: LiveConfiguration) -> Refusal? {
         var actions = startup.settings.map { Action(kinds: ["set"], settings: [$0]) }
         if startup.replication != .none { actions.append(Action(kinds: ["replication"])) }
         for action in actions {

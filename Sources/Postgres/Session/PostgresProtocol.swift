@@ -1,4 +1,4 @@
-public import Analysis
+import Analysis
 public import GatehouseCore
 import Logging
 public import NIOCore

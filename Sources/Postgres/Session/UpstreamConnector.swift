@@ -2,6 +2,7 @@ import GatehouseCore
 import NIOCore
 import NIOPosix
 import NIOSSL
+import NIOTLS
 
 /// Opens a connection to a target and takes it to the point where it is ready for queries.
 struct UpstreamConnector: Sendable {

@@ -108,7 +108,8 @@ struct UpstreamHandshake {
             state = .upgrading
             return [.startTLS]
         case .authenticating(var authentication):
-            guard var (header, body) = try nextMessage() else { return nil }
+            guard let (header, received) = try nextMessage() else { return nil }
+            var body = received
             switch header.type {
             case Backend.authentication:
                 let action = authentication.receive(try AuthenticationRequest(body: body))
@@ -120,7 +121,8 @@ struct UpstreamHandshake {
             }
         case .starting(var ready):
             let start = input.readerIndex
-            guard var (header, body) = try nextMessage() else { return nil }
+            guard let (header, received) = try nextMessage() else { return nil }
+            var body = received
             let message = input.getSlice(at: start, length: header.totalLength) ?? ByteBuffer()
             return try receiveStarting(header, message, &body, &ready)
         }

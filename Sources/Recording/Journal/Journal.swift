@@ -1,6 +1,5 @@
 import CGatehouse
 public import GatehouseCore
-public import NIOCore
 import Synchronization
 
 /// The evidence of every session of one event loop, appended to files before anything goes on.
