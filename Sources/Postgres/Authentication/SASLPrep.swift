@@ -37,13 +37,13 @@ enum SASLPrep {
     }
 
     /// Table A.1: not in Unicode 3.2.
-    private static func isUnassigned(_ scalar: Unicode.Scalar) -> Bool {
+    static func isUnassigned(_ scalar: Unicode.Scalar) -> Bool {
         guard let age = scalar.properties.age else { return true }
         return age.major > 3 || (age.major == 3 && age.minor > 2)
     }
 
     /// Table B.1.
-    private static func isMappedToNothing(_ scalar: Unicode.Scalar) -> Bool {
+    static func isMappedToNothing(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x00AD, 0x034F, 0x1806, 0x180B...0x180D, 0x200B...0x200D, 0x2060, 0xFE00...0xFE0F, 0xFEFF: true
         default: false
@@ -51,7 +51,7 @@ enum SASLPrep {
     }
 
     /// Table C.1.2.
-    private static func isNonASCIISpace(_ scalar: Unicode.Scalar) -> Bool {
+    static func isNonASCIISpace(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x00A0, 0x1680, 0x2000...0x200B, 0x202F, 0x205F, 0x3000: true
         default: false
@@ -59,7 +59,7 @@ enum SASLPrep {
     }
 
     /// Tables C.1.2, C.2.1, C.2.2, C.3 to C.9 (RFC 4013 section 2.3).
-    private static func isProhibited(_ scalar: Unicode.Scalar) -> Bool {
+    static func isProhibited(_ scalar: Unicode.Scalar) -> Bool {
         if isNonASCIISpace(scalar) { return true }
         switch scalar.value {
         case 0x0000...0x001F, 0x007F,  // C.2.1
