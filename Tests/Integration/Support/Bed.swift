@@ -8,7 +8,7 @@ struct Bed: Sendable {
     let gateway: Gateway
     /// dba and sre: everything, as the writer.
     let alice: String
-    /// deploy-bots: the shop, as the reader.
+    /// agents: the shop, as the reader.
     let bob: String
     /// managers: nothing.
     let carol: String
@@ -43,7 +43,8 @@ struct Backstage: Sendable {
     func configuration(dataDirectory: String? = nil) throws -> GatewayConfiguration {
         let data = try dataDirectory ?? TemporaryDirectory().file("data")
         return GatewayConfiguration(
-            dataDirectory: data, port: try freePort(), adminPort: try freePort(), issuer: provider.issuer, server: server,
+            dataDirectory: data, port: try freePort(), adminPort: try freePort(), issuer: provider.issuer, audience: provider.audience,
+            server: server,
             readerPassword: readerPassword, writerPasswordFile: folder.file("writer-password"))
     }
 
@@ -89,8 +90,8 @@ private actor Keeper {
                 let gateway = try await Gateway.start(try backstage.configuration())
                 return Bed(
                     server: backstage.server, provider: backstage.provider, gateway: gateway,
-                    alice: try await backstage.provider.token(for: "alice"), bob: try await backstage.provider.token(for: "bob"),
-                    carol: try await backstage.provider.token(for: "carol"), backstage: backstage)
+                    alice: try backstage.provider.token(for: "alice"), bob: try backstage.provider.token(for: "bob"),
+                    carol: try backstage.provider.token(for: "carol"), backstage: backstage)
             }
         whole = task
         return try await task.value

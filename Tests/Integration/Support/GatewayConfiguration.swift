@@ -10,6 +10,7 @@ struct GatewayConfiguration: Sendable {
     var port: Int
     var adminPort: Int
     var issuer: String
+    var audience: String
     var server: PostgresServer
     var readerPassword: String
     var writerPasswordFile: String
@@ -18,7 +19,7 @@ struct GatewayConfiguration: Sendable {
     var upstream = Upstream.verifyFull
     var durability = "written"
     /// Lines of the `limits` section.
-    var limits: [String] = []
+    var limits = ["handshake_timeout: 5s"]
 
     static let readerVariable = "GATEHOUSE_TEST_READER_PASSWORD"
 
@@ -36,7 +37,7 @@ struct GatewayConfiguration: Sendable {
             auditor: [dba]
         issuers:
           - issuer: \(issuer)
-            audiences: [\(IdentityProvider.audience)]
+            audiences: [\(audience)]
             algorithms: [RS256]
             claims:
               user: email
@@ -55,7 +56,7 @@ struct GatewayConfiguration: Sendable {
           - groups: [dba]
             targets: [orders, bench, closed]
             roles: [reader, writer]
-          - groups: [deploy-bots]
+          - groups: [agents]
             labels: { shop: yes-it-is }
             roles: [reader]
         rules:

@@ -1,38 +1,38 @@
 import Foundation
 
-/// A real OIDC provider (glewlwyd) with three people in it: alice (dba, sre), bob (deploy-bots), carol (managers).
+/// A real OIDC provider (glewlwyd) with three people in it: alice (dba, sre), bob (agents), carol (managers).
 struct IdentityProvider: Sendable {
     let issuer: String
+    /// The client that the tokens are for: their audience.
+    let audience: String
+    private let tokens: [String: String]
     private let child: Child
     private let folder: TemporaryDirectory
-
-    static let audience = "gw"
 
     static func start() async throws -> IdentityProvider {
         let folder = try TemporaryDirectory()
         let script = ProcessInfo.processInfo.environment["GATEHOUSE_GLEWLWYD"] ?? Project.support("glewlwyd.py")
-        let child = try Child(
-            Project.python, [script, folder.file("glewlwyd"), String(try freePort())], directory: folder.path)
+        // The script ends with its standard input, and so with the tests.
+        let child = try Child(Project.python, [script, folder.file("glewlwyd")], input: .held, directory: folder.path)
         let end = ContinuousClock.now + .seconds(30)
         while ContinuousClock.now < end {
-            if let line = child.output.split(separator: "\n").first(where: { $0.hasPrefix("READY ") }) {
-                return IdentityProvider(issuer: line.dropFirst(6).trimmingCharacters(in: .whitespaces), child: child, folder: folder)
+            if child.output.hasSuffix("\n") {
+                let facts = try JSON.parse(child.output)
+                guard let issuer = facts["issuer"]?.string, let client = facts["client"]?.string, case .object(let users)? = facts["users"]
+                else { throw HarnessError("the OIDC provider said: \(child.output.prefix(300))") }
+                return IdentityProvider(
+                    issuer: issuer, audience: client, tokens: users.compactMapValues { $0["id_token"]?.string }, child: child,
+                    folder: folder)
             }
             if let status = child.status() { throw HarnessError("the OIDC provider ended with \(status): \(child.errors)\(child.output)") }
             try await Task.sleep(for: .milliseconds(50))
         }
-        throw HarnessError("the OIDC provider is not ready: \(child.errors)\(child.output)")
+        throw HarnessError("the OIDC provider is not ready: \(child.errors)")
     }
 
-    /// An id_token by the password grant, good for an hour.
-    func token(for user: String) async throws -> String {
-        try await Shell.need(Project.python, [Project.support("oidc_token.py"), issuer, user], deadline: .seconds(30))
-    }
-
-    func stop() async {
-        child.signal(SIGTERM)
-        _ = try? await child.wait(upTo: .seconds(5))
-        await child.end()
-        folder.remove()
+    /// An id_token, good for an hour after the start.
+    func token(for user: String) throws -> String {
+        guard let token = tokens[user] else { throw HarnessError("the OIDC provider has no \(user)") }
+        return token
     }
 }
