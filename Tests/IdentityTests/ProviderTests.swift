@@ -1,0 +1,34 @@
+import GatehouseCore
+import Testing
+
+@testable import Identity
+
+/// Tokens of two real and unrelated providers, read by one authenticator.
+@Suite(.serialized) struct ProviderTests {
+    @Test func tokensOfRealProvidersAreRead() async throws {
+        let glewlwyd = try Provider.start("glewlwyd.py")
+        defer { glewlwyd.stop() }
+        let mock = try Provider.start("provider_mock.py")
+        defer { mock.stop() }
+        let authenticator = try OIDCAuthenticator([
+            // "openid" is the audience that this provider gives its access tokens.
+            IssuerSettings(
+                issuer: glewlwyd.description.issuer, audiences: ["gw", "openid"], authorizedParties: ["gw"], userClaim: "email"),
+            IssuerSettings(issuer: mock.description.issuer, audiences: ["gw"], userClaim: "email"),
+        ])
+        func principal(_ provider: Provider, _ user: String, _ kind: String) async throws -> Principal {
+            let token = try #require(provider.description.users[user]?[kind])
+            return try await authenticator.authenticate(Secret(token), from: "127.0.0.1", asking: "orders")
+        }
+        let alice = try await principal(glewlwyd, "alice", "id_token")
+        #expect(alice.user == "alice@example.com")
+        #expect(alice.groups == ["dba", "sre"])
+        #expect(try await principal(glewlwyd, "alice", "access_token").groups == ["dba", "sre"])
+        #expect(try await principal(glewlwyd, "bob", "access_token").groups == ["deploy-bots"])
+        #expect(try await principal(glewlwyd, "carol", "id_token").groups == ["managers"])
+        let dave = try await principal(mock, "dave", "id_token")
+        #expect(dave.issuer == mock.description.issuer)
+        #expect(dave.groups == ["contractors"])
+        #expect(dave.subject == "dave")
+    }
+}

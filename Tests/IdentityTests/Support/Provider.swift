@@ -1,0 +1,58 @@
+import Foundation
+
+/// A real OIDC provider, run by a script in `Tests/Support`.
+final class Provider: Sendable {
+    struct Description: Decodable, Sendable {
+        var issuer: String
+        var client: String
+        var users: [String: [String: String]]
+    }
+
+    struct Failure: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    let description: Description
+    nonisolated(unsafe) private let process: Process
+    private let directory: URL
+
+    static func start(_ script: String) throws -> Provider {
+        let support = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: "Support")
+        let root = support.deletingLastPathComponent().deletingLastPathComponent()
+        let python = root.appending(path: ".build-venv/bin/python3").path
+        let directory = FileManager.default.temporaryDirectory.appending(path: "gatehouse-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = [
+            FileManager.default.isExecutableFile(atPath: python) ? python : "python3", support.appending(path: script).path, directory.path,
+        ]
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        var text = Data()
+        while true {
+            let part = output.fileHandleForReading.availableData
+            text += part
+            for line in text.split(separator: UInt8(ascii: "\n")) where line.first == UInt8(ascii: "{") {
+                guard let description = try? JSONDecoder().decode(Description.self, from: line) else { continue }
+                return Provider(description: description, process: process, directory: directory)
+            }
+            guard !part.isEmpty else { throw Failure(description: "\(script) ended without a word") }
+        }
+    }
+
+    private init(description: Description, process: Process, directory: URL) {
+        self.description = description
+        self.process = process
+        self.directory = directory
+    }
+
+    func stop() {
+        process.terminate()
+        process.waitUntilExit()
+        try? FileManager.default.removeItem(at: directory)
+    }
+}
