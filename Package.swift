@@ -87,7 +87,7 @@ let package = Package(
         suite("Recording", ["GatehouseCore", crypto, nioCore]),
         suite("Catalog", ["GatehouseCore", "Identity", grdb], exclude: ["Fixtures"]),
         suite("Relay", ["GatehouseCore", nioCore, nioEmbedded]),
-        suite("Postgres", ["GatehouseCore", "Analysis", "Policy", "Masking", "Recording", "Identity", "Relay", nioCore, nioEmbedded, nioSSL]),
+        suite("Postgres", ["GatehouseCore", "Analysis", "Policy", "Masking", "Recording", "Identity", "Relay", "CLibPQ", nioCore, nioPosix, nioEmbedded, nioSSL]),
         suite("Settings", ["GatehouseCore", "Policy"]),
         suite("Console", ["GatehouseCore", "Identity", "Catalog", hummingbird, metrics, .product(name: "HummingbirdTesting", package: "hummingbird")]),
         .testTarget(name: "CommandsTests", dependencies: ["gatehouse"], swiftSettings: strict),

@@ -1,6 +1,173 @@
+import Catalog
+import Foundation
+import GatehouseCore
+import Identity
+import Logging
+import NIOCore
+import NIOPosix
+import Policy
+import Postgres
+import Recording
+import Relay
 import Settings
 
-/// Runs the gateway until it is told to stop.
+/// Runs the gateway until it is told to stop. Top to bottom, this is the architecture: the only place that names every part.
 func serve(_ settings: GatehouseSettings, configurationPath: String) async throws {
-    throw CommandFailure(.failure, "not composed yet")
+    let clock = SystemClock()
+    var logger = Logger(label: "gatehouse")
+    logger.logLevel = Logger.Level(rawValue: settings.log.level.rawValue) ?? .info
+    let data = settings.dataDirectory
+    try FileManager.default.createDirectory(
+        atPath: data, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+
+    // Who calls.
+    let catalog = try SQLiteCatalog(path: data + "/catalog.sqlite")
+    let interrupted = try await catalog.interruptSessions(ofNode: settings.node, at: clock.wallTime())
+    if interrupted > 0 { logger.warning("sessions of an earlier run were interrupted", metadata: ["count": "\(interrupted)"]) }
+    let authenticator = GatewayAuthenticator(
+        tokens: try OIDCAuthenticator(settings.issuers.map(IssuerSettings.init), clock: clock),
+        tickets: TicketOffice(store: catalog, clock: clock), throttle: Throttle(clock: clock))
+
+    // Evidence: a journal for each event loop.
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, System.coreCount / 2))
+    let recorders = try await LoopRecorders.make(for: group) { number, loop in
+        try Journal(directory: data + "/journal", loop: number, node: settings.node, clock: clock, vault: nil) { loop.execute($0) }
+    }
+
+    // What they may do, and to whom.
+    let gateway = Gateway(
+        node: settings.node, clock: clock, logger: logger, authenticator: authenticator,
+        sessions: SessionRegistry(limits: settings.limits),
+        observer: CatalogObserver(catalog: catalog, node: settings.node, logger: logger), recorders: recorders,
+        configuration: LiveConfiguration(
+            policy: PolicyEngine(settings.policy), targets: Dictionary(settings.targets.map { ($0.name, $0) }) { first, _ in first },
+            limits: settings.limits, generation: 1))
+
+    // Where they come in.
+    let shared = try await PostgresShared.make(for: group, limits: settings.limits)
+    var channels: [any Channel] = []
+    for listener in settings.listeners where listener.protocolName == .postgres {
+        let tls = try listenerTLS(listener, data, clock)
+        logger.notice(
+            "listening",
+            metadata: ["listener": "\(listener.name)", "address": "\(listener.listen)", "certificate_sha256": "\(tls.fingerprint)"])
+        let postgres = PostgresProtocol(
+            gateway: gateway,
+            listener: .init(
+                name: listener.name, tls: tls, authentication: listener.auth,
+                allowsPlaintextOnLoopback: listener.plaintext == .loopback,
+                discovery: settings.issuers.first.map { .init(issuer: $0.issuer, scope: "openid") }),
+            shared: shared)
+        channels.append(try await bind(listener, to: postgres, clock, group))
+    }
+    logger.notice("ready", metadata: ["node": "\(settings.node)", "configuration": "\(configurationPath)"])
+
+    // Until it is told to stop: no new sessions, then an end for those that there are.
+    await terminationSignal()
+    logger.notice("stopping")
+    for channel in channels {
+        try? await channel.close()
+    }
+    gateway.sessions.drain()
+    gateway.sessions.end(reason: "Gatehouse is shutting down") { _ in true }
+    for _ in 0..<100 where gateway.sessions.count > 0 {
+        try await Task.sleep(for: .milliseconds(50))
+    }
+    await recorders.closeAll()
+    try await catalog.flush()
+    try await catalog.close()
+    try await group.shutdownGracefully()
+}
+
+private func listenerTLS(_ listener: ListenerSettings, _ data: String, _ clock: any GatewayClock) throws -> ServerTLS {
+    if let files = listener.tls {
+        return try ServerTLS(certificateFile: files.certificateFile, privateKeyFile: files.privateKeyFile)
+    }
+    return try ServerTLS.selfSigned(in: data, clock: clock)
+}
+
+/// Accepts connections, each handed to `protocol` on its own event loop before its first read.
+private func bind(
+    _ listener: ListenerSettings, to postgres: PostgresProtocol, _ clock: any GatewayClock, _ group: any EventLoopGroup
+) async throws -> any Channel {
+    let name = listener.name
+    return try await ServerBootstrap(group: group)
+        .serverChannelOption(.backlog, value: 1_024)
+        .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+        .childChannelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                let address = channel.remoteAddress?.ipAddress ?? ""
+                try postgres.takeOver(
+                    channel, accepted: Accepted(listener: name, address: address, isLoopback: isLoopbackHost(address), at: clock.wallTime()))
+            }
+        }
+        .bind(host: listener.listen.host, port: listener.listen.port).get()
+}
+
+/// Returns once SIGTERM or SIGINT arrives.
+private func terminationSignal() async {
+    signal(SIGPIPE, SIG_IGN)
+    signal(SIGTERM, SIG_IGN)
+    signal(SIGINT, SIG_IGN)
+    let (stream, continuation) = AsyncStream<Void>.makeStream()
+    let sources = [SIGTERM, SIGINT].map { number in
+        let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+        source.setEventHandler { continuation.yield() }
+        source.resume()
+        return source
+    }
+    for await _ in stream { break }
+    for source in sources {
+        source.cancel()
+    }
+}
+
+/// The relay's reports, kept in the catalog.
+private struct CatalogObserver: SessionObserver {
+    let catalog: SQLiteCatalog
+    let node: String
+    let logger: Logger
+
+    func sessionStarted(_ summary: SessionSummary) {
+        keep {
+            try catalog.sessionStarted(
+                SessionRecord(
+                    id: summary.id, node: node, started: summary.started, protocolName: summary.protocolName, target: summary.target,
+                    role: summary.role, principal: summary.principal, clientAddress: summary.address, application: summary.application))
+        }
+    }
+
+    func sessionEnded(_ id: SessionID, _ totals: SessionTotals) {
+        catalog.sessionEnded(
+            Catalog.SessionEnd(
+                id: id, at: totals.ended, state: totals.outcome == .failed ? .failed : .ended,
+                counts: SessionCounts(
+                    statements: totals.statements, denied: totals.denied, rows: totals.rows, bytesIn: totals.bytesIn,
+                    bytesOut: totals.bytesOut), reason: totals.reason))
+    }
+
+    func audit(_ event: AuditEvent) {
+        keep {
+            try catalog.note(
+                AuditEntry(time: event.time, principal: nil, address: event.address, kind: .init(rawValue: event.kind), detail: event.detail))
+        }
+    }
+
+    private func keep(_ body: () throws -> Void) {
+        do {
+            try body()
+        } catch {
+            logger.error("the catalog could not be written", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+extension IssuerSettings {
+    init(_ issuer: TrustedIssuer) {
+        self.init(
+            issuer: issuer.issuer, audiences: issuer.audiences, algorithms: issuer.algorithms, authorizedParties: issuer.authorizedParties,
+            caFile: issuer.authorityFile, discovery: issuer.discovery, userClaim: issuer.userClaim, groupsClaim: issuer.groupsClaim,
+            groupsDelimiter: issuer.groupsDelimiter, workloadClaims: issuer.workloadClaims)
+    }
 }

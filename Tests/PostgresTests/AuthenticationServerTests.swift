@@ -99,7 +99,9 @@ struct AuthenticationServerTests {
         #expect(failure(machine.receive(.cleartextPassword)) == "28000")
     }
 
-    @Test("Kerberos, GSSAPI, SSPI and unknown methods are refused by name", arguments: [(UInt32(2), "Kerberos V5"), (7, "GSSAPI"), (8, "GSSAPI"), (9, "SSPI"), (99, "method 99")])
+    @Test(
+        "Kerberos, GSSAPI, SSPI and unknown methods are refused by name",
+        arguments: [(UInt32(2), "Kerberos V5"), (7, "GSSAPI"), (8, "GSSAPI"), (9, "SSPI"), (99, "method 99")])
     func unsupported(code: UInt32, name: String) {
         var machine = machine()
         guard case .fail(let error) = machine.receive(.unsupported(code: code)) else {
@@ -113,7 +115,8 @@ struct AuthenticationServerTests {
     func scram() throws {
         for inline in [4_096, 4_095] {
             var machine = machine(inline: inline, nonce: "rOprNGfwEbeRWgbNEkqO")
-            #expect(sent(machine.receive(.sasl(mechanisms: ["SCRAM-SHA-256"]))) == "SCRAM-SHA-256\0\0\0\0\u{1C}n,,n=,r=rOprNGfwEbeRWgbNEkqO")
+            #expect(
+                sent(machine.receive(.sasl(mechanisms: ["SCRAM-SHA-256"]))) == "SCRAM-SHA-256\0\0\0\0\u{1C}n,,n=,r=rOprNGfwEbeRWgbNEkqO")
             var action = machine.receive(.saslContinue(Array(serverFirst.utf8)))
             if case .derive(let request) = action {
                 #expect(inline == 4_095)
@@ -220,7 +223,8 @@ struct AuthenticationServerTests {
         }
         for body: [UInt8] in [
             [], [0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 3, 1], [0, 0, 0, 5], [0, 0, 0, 5, 1, 2, 3], [0, 0, 0, 5, 1, 2, 3, 4, 5],
-            [0, 0, 0, 10], [0, 0, 0, 10, 0], [0, 0, 0, 10, 65, 0], [0, 0, 0, 10, 65], [0, 0, 0, 10, 65, 0, 0, 1], [0, 0, 0, 10, 0xFF, 0, 0],
+            [0, 0, 0, 10], [0, 0, 0, 10, 0], [0, 0, 0, 10, 65, 0], [0, 0, 0, 10, 65], [0, 0, 0, 10, 65, 0, 0, 1],
+            [0, 0, 0, 10, 0xFF, 0, 0],
             [0, 0, 0, 11] + [UInt8](repeating: 65, count: 16_384),
         ] {
             #expect(sqlState { () throws(HandshakeError) in _ = try AuthenticationRequest(body: ByteBuffer(bytes: body)) } == "08P01")

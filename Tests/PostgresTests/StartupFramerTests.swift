@@ -97,7 +97,8 @@ struct StartupFramerTests {
         }
         #expect(frame(packet(80_877_102, [0, 0])).sqlState == "08P01")
         let long = [UInt8](repeating: 9, count: 256)
-        #expect(frame(packet(80_877_102, [0xFF, 0xFF, 0xFF, 0xFF] + long)) == .success([.cancelRequest(.init(processID: -1, secret: long))]))
+        #expect(
+            frame(packet(80_877_102, [0xFF, 0xFF, 0xFF, 0xFF] + long)) == .success([.cancelRequest(.init(processID: -1, secret: long))]))
     }
 
     @Test("a cancel key is never printed")

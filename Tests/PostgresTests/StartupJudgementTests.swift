@@ -44,7 +44,9 @@ struct StartupJudgementTests {
         #expect(try judge([("user", "u"), ("options", "-c client_encoding=" + name.replacingSpaces)]).settings.isEmpty)
     }
 
-    @Test("any other encoding is refused, by each route", arguments: ["SQL_ASCII", "LATIN1", "GBK", "SJIS", "UTF16", "utf88", "", "ütf8", "BIG5"])
+    @Test(
+        "any other encoding is refused, by each route",
+        arguments: ["SQL_ASCII", "LATIN1", "GBK", "SJIS", "UTF16", "utf88", "", "ütf8", "BIG5"])
     func otherEncodings(name: String) {
         #expect(sqlState { () throws(HandshakeError) in _ = try judge([("user", "u"), ("client_encoding", name)]) } == "0A000")
         #expect(sqlState { () throws(HandshakeError) in _ = try judge([("user", "u"), ("CLIENT_ENCODING", name)]) } == "0A000")
