@@ -83,7 +83,7 @@ let package = Package(
         suite("Recording", ["GatehouseCore", crypto, nioCore]),
         suite("Catalog", ["GatehouseCore", "Identity", grdb]),
         suite("Relay", ["GatehouseCore", nioCore, nioEmbedded]),
-        suite("Postgres", ["GatehouseCore", "Analysis", "Policy", "Masking", "Recording", "Identity", "Relay", nioCore, nioEmbedded, nioSSL]),
+        suite("Postgres", ["GatehouseCore", "Analysis", "Policy", "Masking", "Recording", "Identity", "Relay", "CLibPQ", nioCore, nioEmbedded, nioSSL]),
         suite("Settings", ["GatehouseCore", "Policy"]),
         suite("Console", ["GatehouseCore", "Identity", "Catalog", "Recording", .product(name: "HummingbirdTesting", package: "hummingbird")]),
         .testTarget(name: "IntegrationTests", dependencies: ["GatehouseCore"], path: "Tests/Integration", swiftSettings: strict),

@@ -2,7 +2,7 @@ import GatehouseCore
 public import Masking
 
 /// One field of a RowDescription.
-public struct ResultColumn: Sendable, Hashable {
+public struct MaskableColumn: Sendable, Hashable {
     public var name: String
     /// The table that the field is a column of; 0 when it is computed.
     public var tableOID: UInt32
@@ -43,7 +43,7 @@ public struct MaskPlan: Sendable {
     /// need to. Refresh before any row goes on, and plan again, once.
     public let needsRefresh: Bool
 
-    init(columns: [ResultColumn], decisions: [MaskDecision], snapshot: CatalogSnapshot?, needsRefresh: Bool) {
+    init(columns: [MaskableColumn], decisions: [MaskDecision], snapshot: CatalogSnapshot?, needsRefresh: Bool) {
         self.decisions = decisions
         self.needsRefresh = needsRefresh
         let masks = zip(columns, decisions).map { column, decision -> ColumnMask? in
@@ -53,7 +53,7 @@ public struct MaskPlan: Sendable {
     }
 
     /// For a session with masks whose target's catalog cannot be read: nothing is shown.
-    public static func withholdingAll(_ columns: [ResultColumn]) -> MaskPlan {
+    public static func withholdingAll(_ columns: [MaskableColumn]) -> MaskPlan {
         let decisions = columns.map { _ in MaskDecision.withhold(because: "the target's catalog could not be read") }
         return MaskPlan(columns: columns, decisions: decisions, snapshot: nil, needsRefresh: true)
     }

@@ -33,7 +33,7 @@ public final class MaskPlanner: Sendable {
 
     /// The plan for a result with these columns, of the statement with these facts. The facts of a portal or cursor are those of
     /// the statement that it runs.
-    public func plan(for columns: [ResultColumn], of action: Action, in context: StatementContext) -> MaskPlan {
+    public func plan(for columns: [MaskableColumn], of action: Action, in context: StatementContext) -> MaskPlan {
         guard !rules.isEmpty else {
             return MaskPlan(columns: columns, decisions: columns.map { _ in .pass }, snapshot: snapshot, needsRefresh: false)
         }
@@ -48,7 +48,7 @@ public final class MaskPlanner: Sendable {
         return MaskPlan(columns: columns, decisions: decisions, snapshot: snapshot, needsRefresh: needsRefresh)
     }
 
-    private func decision(onColumn column: ResultColumn, context: StatementContext, needsRefresh: inout Bool) -> MaskDecision {
+    private func decision(onColumn column: MaskableColumn, context: StatementContext, needsRefresh: inout Bool) -> MaskDecision {
         guard let relation = snapshot.relation(column.tableOID) else {
             needsRefresh = true
             return .withhold(because: "its table is not known")
@@ -68,7 +68,7 @@ public final class MaskPlanner: Sendable {
         return masked.decision(ColumnID(table: column.tableOID, attnum: column.attnum))
     }
 
-    private func decision(onComputed column: ResultColumn, reading: Reading) -> MaskDecision {
+    private func decision(onComputed column: MaskableColumn, reading: Reading) -> MaskDecision {
         if let reason = reading.unknown ?? reading.touches { return .withhold(because: reason) }
         // What a NATURAL JOIN merges is computed, and no text says so.
         if reading.names.contains(column.name) { return .withhold(because: "it has the name of a masked column") }
@@ -79,6 +79,13 @@ public final class MaskPlanner: Sendable {
     /// things that do not exist come here too, so a caller bounds how often it does.
     public func needsRefresh(for action: Action, in context: StatementContext) -> Bool {
         !rules.isEmpty && action.objects.contains { $0.access != .define && candidates($0, context).isEmpty }
+    }
+
+    /// Whether a result of the statement may have a column that does not pass: if not, its rows need no plan.
+    public func mayRevealMasked(_ action: Action, in context: StatementContext) -> Bool {
+        guard !rules.isEmpty else { return false }
+        let reading = reading(of: action, objects: action.objects, in: context)
+        return reading.unknown != nil || !reading.names.isEmpty
     }
 
     /// Whether the statement may use the value of a masked column, if only in a condition.
