@@ -46,6 +46,8 @@ final class CatalogConnection {
         // Notices go to standard error if nobody takes them.
         PQsetNoticeReceiver(connection, { _, _ in }, nil)
         self.connection = connection
+        // Not by the startup packet's `options`, which poolers refuse.
+        try run("SET default_transaction_read_only = on", deadline: Deadline(after: address.timeout)) { _, _ in }
     }
 
     deinit {

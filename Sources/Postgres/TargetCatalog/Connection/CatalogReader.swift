@@ -53,7 +53,7 @@ enum CatalogReader {
         case .searchPath:
             "SELECT s FROM ROWS FROM (pg_catalog.unnest(pg_catalog.current_schemas(true))) WITH ORDINALITY AS p(s, n)"
         case .schemas:
-            "SELECT nspname FROM pg_namespace WHERE NOT starts_with(nspname, 'pg_toast') LIMIT \(bounds.relations + 1)"
+            "SELECT nspname, has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE NOT starts_with(nspname, 'pg_toast') LIMIT \(bounds.relations + 1)"
         case .relations:
             """
             SELECT c.oid, n.nspname, c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -118,6 +118,7 @@ enum CatalogReader {
             content.searchPath = try rows.map { try result.text($0, 0) }
         case .schemas:
             content.schemas = try rows.map { try result.text($0, 0) }
+            content.usableSchemas = try Set(rows.filter { try result.flag($0, 1) }.map { content.schemas[$0] })
         case .relations:
             content.relations = try rows.compactMap { try relation(result, $0) }
         case .columns:

@@ -8,6 +8,8 @@ struct CatalogContent: Sendable {
     var user = ""
     var searchPath: [String] = []
     var schemas: [String] = []
+    /// Those that the account may look into (the privilege USAGE); the server passes over the others.
+    var usableSchemas: Set<String> = []
     var relations: [CatalogRelation] = []
     /// `pg_inherits`: child, parent.
     var inheritance: [(child: UInt32, parent: UInt32)] = []

@@ -64,7 +64,7 @@ public struct CatalogSnapshot: Sendable {
     /// The relations that `name` may be, as the server would look it up with `searchPath`.
     ///
     /// - Parameter searchPath: the session's path, with or without the schemas that are searched unnamed; nil when it is not
-    ///   known, and then all schemas are candidates.
+    ///   known (also after SET ROLE, which changes the schemas that may be used), and then all schemas are candidates.
     func candidates(for name: QualifiedName, searchPath: [String]?) -> [CatalogRelation] {
         let named = (storage.byName[name.name] ?? []).map { storage.relations[$0] }
         if let schema = name.schema {
@@ -74,11 +74,14 @@ public struct CatalogSnapshot: Sendable {
         guard let searchPath else { return named }
         // Temporary tables come first, and which of them are this session's cannot be told: all of them, and what comes next.
         let temporary = named.filter { $0.relation.schema == CatalogContent.temporarySchema }
+        var found = temporary
         for schema in effectivePath(searchPath) {
             let here = named.filter { $0.relation.schema == schema }
-            if !here.isEmpty { return temporary + here }
+            found += here
+            // The server passes over schemas that the account may not use, so what comes next counts too.
+            if !here.isEmpty, storage.content.usableSchemas.contains(schema) { break }
         }
-        return temporary
+        return found
     }
 
     /// `pg_catalog` comes first where the path does not name it (PostgreSQL manual, `search_path`).
