@@ -53,7 +53,8 @@ final class Child: Sendable {
             inputFile = stem + ".in"
             try Data(text.utf8).write(to: URL(fileURLWithPath: inputFile))
         case .held:
-            guard pipe2(&pipe, O_CLOEXEC) == 0 else { throw HarnessError("pipe: \(String(cString: strerror(errno)))") }
+            guard Glibc.pipe(&pipe) == 0 else { throw HarnessError("pipe: \(String(cString: strerror(errno)))") }
+            for end in pipe { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         }
         inputEnd = pipe[1]
         defer { if pipe[0] >= 0 { close(pipe[0]) } }
