@@ -258,7 +258,7 @@ async def through_asyncpg(table):
     try:
         await connection.execute(f"CREATE TABLE {table} (n bigint, t text, d date, j jsonb, a integer[])")
         await connection.executemany(
-            f"INSERT INTO {table} VALUES ($1, $2, date '2020-01-01' + $1::int, jsonb_build_object('n', $1), ARRAY[$1::int, 7])",
+            f"INSERT INTO {table} VALUES ($1, $2, date '2020-01-01' + $1::bigint::int, jsonb_build_object('n', $1::bigint), ARRAY[$1::bigint::int, 7])",
             [(n, f"text {n}") for n in range(50)])
         record = await connection.fetchrow(
             f"SELECT sum(n)::bigint AS s, count(DISTINCT t) AS c, max(d) AS d FROM {table} WHERE n < $1", 40)

@@ -1,0 +1,201 @@
+"""The figures of the PostgreSQL gateway. Peers are measured in turns (A B C, A B C, ...) and compared by medians, so that a
+noisy minute hits all of them alike.
+"""
+import os
+import pathlib
+import re
+import resource
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from bed import Bed
+
+SECONDS = int(os.environ.get("GATEHOUSE_BENCH_SECONDS", "5"))
+ROUNDS = int(os.environ.get("GATEHOUSE_BENCH_ROUNDS", "3"))
+
+
+def note(text):
+    """What stands behind a figure; not a figure."""
+    print(f"# {text}", file=sys.stderr, flush=True)
+
+
+class Report:
+    def __init__(self, only):
+        self.only = only
+
+    def wants(self, *names):
+        return any(name.startswith(self.only) or self.only.startswith(name) for name in names)
+
+    def figure(self, name, value, unit, want):
+        if name.startswith(self.only):
+            print(f"bench {name} {value:.4g} {unit} want {want}", flush=True)
+
+
+def pgbench(endpoint, *arguments):
+    output = endpoint.run("pgbench", "-n", "-S", "-T", str(SECONDS), *arguments).stdout
+    found = re.search(r"tps = ([0-9.]+) \(without", output)
+    if not found or "number of failed transactions: 0" not in output:
+        raise SystemExit(f"bench: pgbench through {endpoint.name}:\n{output}")
+    return float(found.group(1))
+
+
+def in_turns(endpoints, measure, rounds=ROUNDS):
+    results = {endpoint.name: [] for endpoint in endpoints}
+    for _ in range(rounds):
+        for endpoint in endpoints:
+            results[endpoint.name].append(measure(endpoint))
+    return results
+
+
+def throughput(bed, report):
+    """16 clients of pgbench -S against a session pooler and a TCP relay."""
+    bounds = {"prepared": ">=0.80", "simple": ">=0.65"}
+    for tls in (False, True):
+        for mode, bound in bounds.items():
+            name = f"postgres.select.{mode}{'.tls' if tls else ''}"
+            if not report.wants(name):
+                continue
+            peers = [bed.direct(tls), bed.pgbouncer(tls), bed.haproxy(tls), bed.gatehouse(tls)]
+            results = in_turns(peers, lambda peer: pgbench(peer, "-M", mode, "-c", "16", "-j", "2"))
+            median = {peer: statistics.median(values) for peer, values in results.items()}
+            note(f"{name}: " + ", ".join(f"{peer} {value:.0f} tps" for peer, value in median.items()))
+            report.figure(f"{name}.vs-pgbouncer", median["gatehouse"] / median["pgbouncer"], "x", bound)
+            # The relay looks at nothing; told beside, without a bound of its own.
+            report.figure(f"{name}.vs-haproxy", median["gatehouse"] / median["haproxy"], "x", ">=0")
+
+
+def median_latency(endpoint):
+    """Microseconds a transaction, from pgbench's own log of every one."""
+    with tempfile.TemporaryDirectory() as directory:
+        endpoint.run("pgbench", "-n", "-S", "-M", "prepared", "-c", "1", "-T", str(SECONDS), "--log", f"--log-prefix={directory}/log")
+        latencies = [int(line.split()[2]) for path in pathlib.Path(directory).iterdir() for line in path.open()]
+    return statistics.median(latencies)
+
+
+def latency(bed, report):
+    name = "postgres.latency.added"
+    if not report.wants(name):
+        return
+    results = in_turns([bed.direct(False), bed.pgbouncer(False), bed.gatehouse(False)], median_latency)
+    median = {peer: statistics.median(values) for peer, values in results.items()}
+    note(f"{name}: " + ", ".join(f"{peer} {value:.0f} us" for peer, value in median.items()))
+    report.figure(name, median["gatehouse"] - median["direct"], "us", "<=40")
+
+
+def copy_seconds(endpoint):
+    started = time.monotonic()
+    endpoint.run("psql", "-X", "-q", "-o", "/dev/null", "-c", "COPY documents TO STDOUT")
+    return time.monotonic() - started
+
+
+def copy(bed, report):
+    """COPY of 200 MB out of a table."""
+    name = "postgres.copy.vs-direct"
+    if not report.wants(name):
+        return
+    results = in_turns([bed.direct(False), bed.pgbouncer(False), bed.gatehouse(False)], copy_seconds, max(ROUNDS, 5))
+    median = {peer: statistics.median(values) for peer, values in results.items()}
+    note(f"{name}: " + ", ".join(f"{peer} {205 / value:.0f} MB/s" for peer, value in median.items()))
+    report.figure(name, median["direct"] / median["gatehouse"], "x", ">=0.8")
+
+
+def resident(pid):
+    """Bytes of memory that a process holds."""
+    for line in open(f"/proc/{pid}/status"):
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise SystemExit("bench: no VmRSS")
+
+
+def memory(bed, report):
+    """How much the gateway grows while 2 GB pass: the highest sample against the one after the first 200 MB."""
+    name = "postgres.memory.growth"
+    if not report.wants(name):
+        return
+    gateway = bed.gatehouse(False)
+    copy_seconds(gateway)
+    before, highest, done = resident(gateway.pid), 0, threading.Event()
+
+    def watch():
+        nonlocal highest
+        while not done.wait(0.05):
+            highest = max(highest, resident(gateway.pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        for _ in range(10):
+            copy_seconds(gateway)
+    finally:
+        done.set()
+        watcher.join()
+    note(f"{name}: from {before / 2**20:.0f} MiB to {highest / 2**20:.0f} MiB")
+    report.figure(name, (highest - before) / 2**20, "MiB", "<=64")
+
+
+def log_in(gateway):
+    """A session by hand, without TLS: a thousand clients cost this script little."""
+    connection = socket.create_connection(("127.0.0.1", gateway.port), timeout=30)
+    body = b"user\0bench\0database\0bench\0\0"
+    connection.sendall(struct.pack("!II", len(body) + 8, 196608) + body)
+    secret = gateway.environment["PGPASSWORD"].encode() + b"\0"
+    buffer, asked = b"", False
+    while True:
+        data = connection.recv(65536)
+        if not data:
+            raise SystemExit("bench: a session was refused")
+        buffer += data
+        while len(buffer) >= 5:
+            kind, length = buffer[:1], struct.unpack("!I", buffer[1:5])[0]
+            if len(buffer) < length + 1:
+                break
+            body, buffer = buffer[5 : length + 1], buffer[length + 1 :]
+            if kind == b"R" and body == struct.pack("!I", 3) and not asked:
+                connection.sendall(b"p" + struct.pack("!I", len(secret) + 4) + secret)
+                asked = True
+            elif kind == b"E":
+                raise SystemExit(f"bench: a session was refused: {body!r}")
+            elif kind == b"Z":
+                return connection
+
+
+def idle(bed, report):
+    name = "postgres.idle.session"
+    if not report.wants(name):
+        return
+    count = 2000
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 20000), hard))
+    gateway = bed.gatehouse(False)
+    sessions = [log_in(gateway) for _ in range(20)]
+    time.sleep(1)
+    before = resident(gateway.pid)
+    sessions += [log_in(gateway) for _ in range(count)]
+    time.sleep(3)
+    after = resident(gateway.pid)
+    for session in sessions:
+        session.close()
+    note(f"{name}: {count} sessions, from {before / 2**20:.0f} MiB to {after / 2**20:.0f} MiB")
+    report.figure(name, (after - before) / count / 1000, "KB", "<=60")
+
+
+def main():
+    report = Report(sys.argv[1] if len(sys.argv) > 1 else "")
+    bed = Bed()
+    try:
+        for measure in (throughput, latency, copy, memory, idle):
+            measure(bed, report)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"bench: {error.cmd[0]} ended with {error.returncode}: {(error.stderr or '')[-2000:]}")
+    finally:
+        bed.close()
+
+
+if __name__ == "__main__":
+    main()
