@@ -68,15 +68,21 @@ let package = Package(
         room("Recording", ["GatehouseCore", "CGatehouse", "CZstd", crypto, logging, nioCore]),
         room("Catalog", ["GatehouseCore", "Identity", grdb]),
         room("Relay", ["GatehouseCore", "Identity", "Policy", "Masking", "Recording", nioCore, nioPosix, logging, metrics]),
-        room("Postgres", ["GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Relay", "CLibPQ",
-                          crypto, cryptoExtras, nioCore, nioPosix, nioSSL, nioTLS, x509, logging, metrics]),
+        room(
+            "Postgres",
+            [
+                "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Relay", "CLibPQ",
+                crypto, cryptoExtras, nioCore, nioPosix, nioSSL, nioTLS, x509, logging, metrics,
+            ]),
         room("Settings", ["GatehouseCore", "Policy", "Masking", yams]),
         room("Console", ["GatehouseCore", "Identity", "Catalog", hummingbird, hummingbirdTLS, jwtKit, nioCore, nioSSL, logging, metrics]),
         .executableTarget(
             name: "gatehouse",
-            dependencies: ["GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Catalog", "Relay",
-                           "Postgres", "Settings", "Console", argumentParser, httpClient, jwtKit, x509, crypto, logging, metrics,
-                           nioCore, nioPosix, nioSSL],
+            dependencies: [
+                "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Catalog", "Relay",
+                "Postgres", "Settings", "Console", argumentParser, httpClient, jwtKit, x509, crypto, logging, metrics,
+                nioCore, nioPosix, nioSSL,
+            ],
             swiftSettings: strict),
 
         suite("GatehouseCore", []),
@@ -87,9 +93,16 @@ let package = Package(
         suite("Recording", ["GatehouseCore", crypto, nioCore]),
         suite("Catalog", ["GatehouseCore", "Identity", grdb], exclude: ["Fixtures"]),
         suite("Relay", ["GatehouseCore", nioCore, nioEmbedded]),
-        suite("Postgres", ["GatehouseCore", "Analysis", "Policy", "Masking", "Recording", "Identity", "Relay", "CLibPQ", nioCore, nioPosix, nioEmbedded, nioSSL]),
+        suite(
+            "Postgres",
+            [
+                "GatehouseCore", "Analysis", "Policy", "Masking", "Recording", "Identity", "Relay", "CLibPQ", nioCore, nioPosix,
+                nioEmbedded, nioSSL, nioTLS,
+            ]),
         suite("Settings", ["GatehouseCore", "Policy"]),
-        suite("Console", ["GatehouseCore", "Identity", "Catalog", hummingbird, metrics, .product(name: "HummingbirdTesting", package: "hummingbird")]),
+        suite(
+            "Console",
+            ["GatehouseCore", "Identity", "Catalog", hummingbird, metrics, .product(name: "HummingbirdTesting", package: "hummingbird")]),
         .testTarget(name: "CommandsTests", dependencies: ["gatehouse"], swiftSettings: strict),
         .testTarget(name: "IntegrationTests", dependencies: ["GatehouseCore"], path: "Tests/Integration", swiftSettings: strict),
         .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: strict),

@@ -2,7 +2,9 @@
 ///
 /// Its description, its reflection and its debug output say `<secret>`. Reading it is explicit
 /// (`reveal()`), so that each place which does can be found by searching for that word.
-public struct Secret: Sendable, Hashable, ExpressibleByStringLiteral, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+public struct Secret: Sendable, Hashable, ExpressibleByStringLiteral, CustomStringConvertible, CustomDebugStringConvertible,
+    CustomReflectable
+{
     private let value: String
 
     public init(_ value: String) {

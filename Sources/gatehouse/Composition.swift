@@ -99,7 +99,8 @@ private func bind(
             channel.eventLoop.makeCompletedFuture {
                 let address = channel.remoteAddress?.ipAddress ?? ""
                 try postgres.takeOver(
-                    channel, accepted: Accepted(listener: name, address: address, isLoopback: isLoopbackHost(address), at: clock.wallTime()))
+                    channel, accepted: Accepted(listener: name, address: address, isLoopback: isLoopbackHost(address), at: clock.wallTime())
+                )
             }
         }
         .bind(host: listener.listen.host, port: listener.listen.port).get()
@@ -150,7 +151,8 @@ private struct CatalogObserver: SessionObserver {
     func audit(_ event: AuditEvent) {
         keep {
             try catalog.note(
-                AuditEntry(time: event.time, principal: nil, address: event.address, kind: .init(rawValue: event.kind), detail: event.detail))
+                AuditEntry(
+                    time: event.time, principal: nil, address: event.address, kind: .init(rawValue: event.kind), detail: event.detail))
         }
     }
 

@@ -70,10 +70,10 @@ import Testing
             return try #require(VerificationKey(try JSONParser.parse(Array(forge.json(members).utf8))))
         }
         #expect(
-            await try ec("P-384", p384.publicKey.rawRepresentation).verifies(
+            try await ec("P-384", p384.publicKey.rawRepresentation).verifies(
                 Array(p384.signature(for: Data(text)).rawRepresentation), over: text, with: .es384))
         #expect(
-            await try ec("P-521", p521.publicKey.rawRepresentation).verifies(
+            try await ec("P-521", p521.publicKey.rawRepresentation).verifies(
                 Array(p521.signature(for: Data(text)).rawRepresentation), over: text, with: .es512))
         let okp = ["kty": "OKP", "crv": "Ed25519", "x": Base64URL.encode(edwards.publicKey.rawRepresentation)]
         let key = try #require(VerificationKey(try JSONParser.parse(Array(forge.json(okp).utf8))))

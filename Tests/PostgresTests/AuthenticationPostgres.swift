@@ -3,6 +3,7 @@ import GatehouseCore
 import NIOCore
 import NIOPosix
 import NIOSSL
+import NIOTLS
 import Testing
 
 @testable import Postgres

@@ -85,7 +85,7 @@ struct StartupFramerTests {
         #expect(frame(packet(version30, [0xFF, 0, 0x61, 0, 0])).sqlState == "22021")
     }
 
-    @Test("other major versions are refused", arguments: [UInt32(2 << 16), 4 << 16, 0, 1234 << 16 | 5681, 0x4745_5420])
+    @Test("other major versions are refused", arguments: [2 << 16, 4 << 16, 0, 1234 << 16 | 5681, 0x4745_5420] as [UInt32])
     func versions(code: UInt32) {
         #expect(frame(packet(code, strings("user", "u"))).sqlState == "0A000")
     }

@@ -24,7 +24,7 @@ func run(_ path: String, _ arguments: [String], environment: [String: String] = 
     // Through files: a pipe that nobody empties would stop the program, and a daemon would hold it open.
     let folder = try temporaryDirectory()
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    for name in ["out", "err"] { FileManager.default.createFile(atPath: folder + "/" + name, contents: nil) }
+    for name in ["out", "err"] { _ = FileManager.default.createFile(atPath: folder + "/" + name, contents: nil) }
     process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: folder + "/out"))
     process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: folder + "/err"))
     try process.run()

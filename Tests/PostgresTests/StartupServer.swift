@@ -2,6 +2,7 @@ import GatehouseCore
 import NIOCore
 import NIOPosix
 import NIOSSL
+import NIOTLS
 import Synchronization
 import Testing
 

@@ -57,7 +57,8 @@ enum InjectedMessage {
     /// Reads well in the server's log, and cannot be parsed: no statement begins with these words. The rule's id is reduced to
     /// letters, digits and underscores, so that nothing in it can change that.
     private static func failingText(_ rule: String) -> String {
-        let word = String(rule.unicodeScalars.map { $0.isASCII && ($0.properties.isAlphabetic || ("0"..."9").contains($0)) ? Character($0) : "_" })
+        let word = String(
+            rule.unicodeScalars.map { $0.isASCII && ($0.properties.isAlphabetic || ("0"..."9").contains($0)) ? Character($0) : "_" })
         return "denied by gatehouse rule \(word)"
     }
 }

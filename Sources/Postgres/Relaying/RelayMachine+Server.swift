@@ -158,7 +158,8 @@ extension RelayMachine {
 
     private mutating func decideRowMask(_ columns: [ResultColumn], _ head: PendingRequest) -> Step {
         let judgements: [Judgement] =
-            head.kind == .execute ? portals.judgements(of: head.name) + [head.judgement].compactMap(\.self) : [head.judgement].compactMap(\.self)
+            head.kind == .execute
+            ? portals.judgements(of: head.name) + [head.judgement].compactMap(\.self) : [head.judgement].compactMap(\.self)
         switch judge.rowMask(for: columns, of: judgements) {
         case .pass: rowMask = nil
         case .mask(let mask): rowMask = mask

@@ -196,7 +196,8 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
                 "rule": refusal.rule,
             ])
         fail(
-            HandshakeError(sqlState: SQLState.invalidAuthorization.rawValue, message: "\(refusal.reason) (rule \(refusal.rule))", hint: refusal.hint),
+            HandshakeError(
+                sqlState: SQLState.invalidAuthorization.rawValue, message: "\(refusal.reason) (rule \(refusal.rule))", hint: refusal.hint),
             context)
     }
 
@@ -234,7 +235,8 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         if target.otherDatabases.contains(asked) { return .success(asked) }
         return .failure(
             HandshakeError(
-                sqlState: SQLState.invalidCatalogName.rawValue, message: "database \"\(asked)\" is not one that target \(target.name) opens",
+                sqlState: SQLState.invalidCatalogName.rawValue,
+                message: "database \"\(asked)\" is not one that target \(target.name) opens",
                 hint: "Leave the database out, or ask for it to be added to other_databases."))
     }
 
@@ -254,7 +256,8 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             return fail(error, context)
         } catch {
             gateway.logger.error("target's TLS", metadata: ["target": "\(target.name)", "error": "\(error)"])
-            return fail(HandshakeError(sqlState: SQLState.connectionFailure.rawValue, message: "the target's TLS settings do not work"), context)
+            return fail(
+                HandshakeError(sqlState: SQLState.connectionFailure.rawValue, message: "the target's TLS settings do not work"), context)
         }
         let needsCatalog = !gateway.configuration.policy.masks(for: permitted.permit).isEmpty || usesTables(permitted)
         let catalog =
@@ -268,7 +271,9 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             switch result {
             case .failure(let error):
                 guard !connection.isClosed else { return }
-                let error = error as? HandshakeError ?? HandshakeError(sqlState: SQLState.connectionFailure.rawValue, message: "the target cannot be reached")
+                let error =
+                    error as? HandshakeError
+                    ?? HandshakeError(sqlState: SQLState.connectionFailure.rawValue, message: "the target cannot be reached")
                 connection.gateway.logger.warning(
                     "target not reached", metadata: ["target": "\(target.name)", "error": "\(error)"])
                 connection.fail(error, context)

@@ -298,7 +298,8 @@ final class RelaySession: CommitWaiter {
         case .lifetime:
             (
                 "lifetime", "",
-                ErrorFields(severity: "FATAL", code: .adminShutdown, message: "this session reached its longest life", hint: "Connect again."),
+                ErrorFields(
+                    severity: "FATAL", code: .adminShutdown, message: "this session reached its longest life", hint: "Connect again."),
                 .ended
             )
         case .refused(let reason):

@@ -119,7 +119,8 @@ final class SessionJudge: RelayJudge {
     func denyUncertainStrings(_ analysis: Analysis) -> Judgement {
         let verdict = Verdict(
             decision: .deny, rule: "gatehouse.string-setting",
-            reason: "This text holds a backslash in a plain string, and code that ran before it in the same pipeline may have changed how the server reads it.",
+            reason:
+                "This text holds a backslash in a plain string, and code that ran before it in the same pipeline may have changed how the server reads it.",
             hint: "Send a Sync first, or write the string as E'..'.")
         return make(analysis.actions, verdict, epoch, analysis)
     }

@@ -28,7 +28,8 @@ struct UpstreamConnector: Sendable {
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let machine = UpstreamHandshake(role: connector.role, startup: startup, requiresTLS: connector.tls != nil, limits: connector.limits)
+                    let machine = UpstreamHandshake(
+                        role: connector.role, startup: startup, requiresTLS: connector.tls != nil, limits: connector.limits)
                     try channel.pipeline.syncOperations.addHandler(
                         UpstreamHandshakeHandler(machine: machine, connector: connector, promise: promise))
                 }
@@ -140,7 +141,8 @@ private final class UpstreamHandshakeHandler: ChannelInboundHandler, RemovableCh
                 switch result {
                 case .success(let salted): handler.run(handler.machine.derived(salted), context)
                 case .failure:
-                    handler.fail(.init(sqlState: SQLState.connectionFailure.rawValue, message: "the SCRAM keys could not be derived"), context)
+                    handler.fail(
+                        .init(sqlState: SQLState.connectionFailure.rawValue, message: "the SCRAM keys could not be derived"), context)
                 }
             }
         }

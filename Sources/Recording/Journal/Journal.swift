@@ -97,7 +97,8 @@ public final class Journal {
     public func append(
         _ kind: RecordKind, session: SessionID, sequence: UInt64, time: WallTime, payload: UnsafeRawBufferPointer
     ) {
-        append(kind, session: session, sequence: sequence, time: time, prefix: UnsafeRawBufferPointer(start: nil, count: 0), payload: payload)
+        append(
+            kind, session: session, sequence: sequence, time: time, prefix: UnsafeRawBufferPointer(start: nil, count: 0), payload: payload)
     }
 
     /// Adds a frame whose payload is `prefix` and then `payload`.

@@ -13,7 +13,7 @@ final class Provider: Sendable {
     }
 
     let description: Description
-    nonisolated(unsafe) private let process: Process
+    private let process: Process
     private let directory: URL
 
     static func start(_ script: String) throws -> Provider {
