@@ -1,4 +1,0 @@
-public final class Vault: Sendable {
-    func committed(_ count: Int) {}
-    func register(_ feed: JournalFeed) {}
-}
