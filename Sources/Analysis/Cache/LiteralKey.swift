@@ -7,8 +7,9 @@
 enum LiteralKey {
     /// Marks are bytes that UTF-8 never holds; a text that holds one makes no key.
     private static let string: UInt8 = 0xf8
-    /// Fits an Int32 whatever its digits.
+    /// Fits an Int32 whatever its digits: an ICONST.
     private static let integer: UInt8 = 0xf9
+    /// With a decimal point: an FCONST.
     private static let number: UInt8 = 0xfa
 
     enum Class {
@@ -130,7 +131,9 @@ enum LiteralKey {
         private mutating func digits() -> Bool {
             let start = at
             while classOf(at) == Class.digit { at += 1 }
-            var isInteger = at - start <= 9
+            // Nine digits are an integer to the parser whatever they are; with more it depends on the value.
+            var isInteger = true
+            guard at - start <= 9 || classOf(at) == Class.dot else { return false }
             if classOf(at) == Class.dot {
                 at += 1
                 guard classOf(at) != Class.dot else { return false }

@@ -46,10 +46,10 @@ enum Analyze {
     }
 
     private static func analyze(_ text: UnsafePointer<CChar>, count: Int, depthLimit: Int) throws -> Outcome {
-        let scanned = try ScannedText(text, count: count)
+        let scanned = try ScannedText(text, count: count, limit: tokenLimit)
         let tokens = scanned.tokens
         guard tokens.count <= tokenLimit else {
-            return .done(Analysis(failure: "statement text of \(tokens.count) tokens is longer than the limit of \(tokenLimit)"))
+            return .done(Analysis(failure: "statement text has more than \(tokenLimit) tokens"))
         }
         let depth = NestingGuard.depth(of: tokens)
         guard depth <= NestingGuard.limit else { return .done(Analysis(failure: "statement is nested too deeply")) }

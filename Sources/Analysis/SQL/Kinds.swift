@@ -34,6 +34,9 @@ enum Kinds {
         "TruncateStmt": "truncate", "CommentStmt": "comment", "SecLabelStmt": "security_label",
     ]
 
+    /// Statements whose parts are statements that take effect with them.
+    static let holdsStatements = ["CreateSchemaStmt": "create.schema", "AlterDefaultPrivilegesStmt": "alter.default_privileges"]
+
     /// Statements that say in this field what sort of object they change: "alter." and that sort.
     static let alterBySort: [String: String] = [
         "AlterTableStmt": "objtype", "AlterObjectDependsStmt": "object_type", "AlterObjectSchemaStmt": "object_type",

@@ -34,8 +34,10 @@ enum NestingGuard {
                 // Too many open frames are too deep whatever they hold.
                 if outer.count > limit { return outer.count }
             case 0x29, 0x5d:  // ) ]
+                // One too many is a syntax error, and closes nothing.
+                guard let last = outer.popLast() else { continue }
                 let inner = max(frame.most, frame.now) + 3
-                if let last = outer.popLast() { frame = last }
+                frame = last
                 frame.now += inner
             case 0x2c:  // ,
                 frame.most = max(frame.most, frame.now)

@@ -12,41 +12,51 @@ struct WireField {
 
 /// Reads the fields of one message in order.
 struct WireReader {
-    private var rest: UnsafeRawBufferPointer.SubSequence
+    private let base: UnsafeRawPointer?
+    private var at = 0
+    private let count: Int
 
-    init(_ bytes: UnsafeRawBufferPointer) { rest = bytes[...] }
+    init(_ bytes: UnsafeRawBufferPointer) {
+        base = bytes.baseAddress
+        count = bytes.count
+    }
 
+    @inline(__always)
     mutating func next() throws(MalformedTree) -> WireField? {
-        guard !rest.isEmpty else { return nil }
-        let key = try varint()
+        guard let base, at < count else { return nil }
+        let key = try varint(base)
         guard let number = Int(exactly: key >> 3) else { throw MalformedTree() }
         switch key & 7 {
-        case 0: return WireField(number: number, value: try varint())
-        case 1: return WireField(number: number, bytes: try take(8))
+        case 0: return WireField(number: number, value: try varint(base))
+        case 1: return WireField(number: number, bytes: try take(8, base))
         case 2:
-            guard let length = Int(exactly: try varint()) else { throw MalformedTree() }
-            return WireField(number: number, bytes: try take(length))
-        case 5: return WireField(number: number, bytes: try take(4))
+            guard let length = Int(exactly: try varint(base)) else { throw MalformedTree() }
+            return WireField(number: number, bytes: try take(length, base))
+        case 5: return WireField(number: number, bytes: try take(4, base))
         default: throw MalformedTree()
         }
     }
 
-    private mutating func varint() throws(MalformedTree) -> UInt64 {
+    @inline(__always)
+    private mutating func varint(_ base: UnsafeRawPointer) throws(MalformedTree) -> UInt64 {
         var result: UInt64 = 0
         var shift: UInt64 = 0
-        while let byte = rest.popFirst() {
+        while at < count {
+            let byte = base.load(fromByteOffset: at, as: UInt8.self)
+            at &+= 1
             result |= UInt64(byte & 0x7f) << shift
             if byte < 0x80 { return result }
-            shift += 7
+            shift &+= 7
             guard shift < 64 else { throw MalformedTree() }
         }
         throw MalformedTree()
     }
 
-    private mutating func take(_ count: Int) throws(MalformedTree) -> UnsafeRawBufferPointer {
-        guard count <= rest.count else { throw MalformedTree() }
-        let taken = UnsafeRawBufferPointer(rebasing: rest.prefix(count))
-        rest = rest.dropFirst(count)
+    @inline(__always)
+    private mutating func take(_ length: Int, _ base: UnsafeRawPointer) throws(MalformedTree) -> UnsafeRawBufferPointer {
+        guard length <= count &- at else { throw MalformedTree() }
+        let taken = UnsafeRawBufferPointer(start: base + at, count: length)
+        at &+= length
         return taken
     }
 }
@@ -60,19 +70,19 @@ struct Message {
     init(type: Int32, bytes: UnsafeRawBufferPointer) {
         self.type = type
         self.bytes = bytes
-        kind = Schema.shared.types[Int(type)].kind
+        kind = Schema.kinds[Int(type)]
     }
 
     var info: Schema.MessageType { Schema.shared.types[Int(type)] }
 
     /// The message in `field`; a Node gives what it wraps, an empty one nil.
     private func message(in field: WireField) throws(MalformedTree) -> Message? {
-        let fields = Schema.shared.types[Int(type)].fields
+        let fields = Schema.shapes[Int(type)]
         guard field.number < fields.count else { throw MalformedTree() }
-        let described = fields[field.number]
-        guard described.kind == .message else { return nil }
-        guard described.type >= 0 else { throw MalformedTree() }
-        let inner = Message(type: described.type, bytes: field.bytes)
+        let inside = fields[field.number]
+        if inside == Schema.notAMessage { return nil }
+        guard inside >= 0 else { throw MalformedTree() }
+        let inner = Message(type: inside, bytes: field.bytes)
         guard inner.kind == .node else { return inner }
         var reader = WireReader(inner.bytes)
         guard let only = try reader.next() else { return nil }

@@ -27,27 +27,34 @@ struct ScannedText {
     private(set) var tokens: [Token] = []
     private(set) var dependsOnStringSetting = false
 
-    /// - Parameter text: Zero-terminated.
-    init(_ text: UnsafePointer<CChar>, count: Int) throws {
+    /// - Parameters:
+    ///   - text: Zero-terminated.
+    ///   - limit: Reading stops one token above it.
+    init(_ text: UnsafePointer<CChar>, count: Int, limit: Int = .max) throws {
         let result = pg_query_scan(text)
         defer { pg_query_free_scan_result(result) }
         if let error = result.error { throw Failure(position: Int(error.pointee.cursorpos)) }
         let bytes = UnsafeRawBufferPointer(start: result.pbuf.data, count: result.pbuf.len)
-        tokens.reserveCapacity(bytes.count / 8)
+        tokens.reserveCapacity(min(bytes.count / 8, limit))
         var reader = WireReader(bytes)
+        let tokensField = Fields.tokens
+        let (startField, endField) = (Fields.Token.start, Fields.Token.end)
+        let (kindField, keywordField) = (Fields.Token.token, Fields.Token.keyword)
+        let string = TokenKind.string
         while let field = try reader.next() {
-            guard field.number == Fields.tokens else { continue }
+            guard field.number == tokensField else { continue }
+            guard tokens.count <= limit else { return }
             var token = Token(start: 0, end: 0, kind: 0, isKeyword: false)
             var inner = WireReader(field.bytes)
             while let part = try inner.next() {
                 let value = Int32(truncatingIfNeeded: part.value)
-                if part.number == Fields.Token.start { token.start = value }
-                if part.number == Fields.Token.end { token.end = value }
-                if part.number == Fields.Token.token { token.kind = value }
-                if part.number == Fields.Token.keyword { token.isKeyword = value != 0 }
+                if part.number == startField { token.start = value }
+                if part.number == endField { token.end = value }
+                if part.number == kindField { token.kind = value }
+                if part.number == keywordField { token.isKeyword = value != 0 }
             }
             guard token.start >= 0, token.start <= token.end, Int(token.end) <= count else { throw MalformedTree() }
-            if token.kind == TokenKind.string, text[Int(token.start)] == 0x27, !dependsOnStringSetting {
+            if token.kind == string, text[Int(token.start)] == 0x27, !dependsOnStringSetting {
                 dependsOnStringSetting = memchr(text + Int(token.start), 0x5c, Int(token.end - token.start)) != nil
             }
             tokens.append(token)

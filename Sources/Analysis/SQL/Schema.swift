@@ -40,6 +40,21 @@ struct Schema: Sendable {
 
     static let shared = Schema()
 
+    /// By type, then by field number: the type of the message in that field, or `notAMessage`, or -1 for an unknown one.
+    /// Allocated once, never freed: the walk reads it for every field.
+    nonisolated(unsafe) static let shapes: UnsafeBufferPointer<UnsafeBufferPointer<Int32>> = immortal(
+        shared.types.map { type in
+            immortal(type.fields.map { $0.kind == .message ? $0.type : $0.kind == .unknown ? -1 : notAMessage })
+        })
+    nonisolated(unsafe) static let kinds: UnsafeBufferPointer<NodeKind> = immortal(shared.types.map(\.kind))
+    static let notAMessage: Int32 = -2
+
+    private static func immortal<T>(_ items: [T]) -> UnsafeBufferPointer<T> {
+        let buffer = UnsafeMutableBufferPointer<T>.allocate(capacity: items.count)
+        _ = buffer.initialize(from: items)
+        return UnsafeBufferPointer(buffer)
+    }
+
     /// Field names whose `String` items name columns, wherever they stand.
     private static let columnLists: Set<String> = [
         "cols", "attlist", "keys", "fk_attrs", "pk_attrs", "columns", "va_cols", "including", "fk_del_set_cols",

@@ -58,10 +58,7 @@ extension Walker {
     mutating func truth(of node: Message) throws -> Truth {
         switch node.kind {
         case .constant, .typeCast:
-            if let value = try constant(node) {
-                facts.readLiteral = true
-                return truth(of: value)
-            }
+            if let value = try constant(node) { return truth(of: value) }
         case .boolExpression:
             var parts: [Truth] = []
             for argument in try node.messages(Fields.Expression.boolArguments) { parts.append(try truth(of: argument)) }
@@ -72,7 +69,6 @@ extension Walker {
         case .booleanTest: return try booleanTest(node)
         case .nullTest:
             if let argument = try node.message(Fields.Expression.nullArgument), let value = try constant(argument) {
-                facts.readLiteral = true
                 let isNull = Schema.enumName("NullTestType", try node.number(Fields.Expression.nullTest), dropping: "") == "is_null"
                 return (value == .null) == isNull ? .isTrue : .isFalse
             }
@@ -97,8 +93,12 @@ extension Walker {
         }
     }
 
-    /// Looks at what a constant is. The caller notes that it did where the answer used the value.
-    private func constant(_ node: Message) throws -> Constant? {
+    /// Whether `constant` could know its value, without a look at it.
+    private func mayBeConstant(_ node: Message) -> Bool { node.kind == .constant || node.kind == .typeCast }
+
+    /// What a constant is. Having looked ties the facts to this literal, even where nothing is concluded from it: from
+    /// another one something might be.
+    private mutating func constant(_ node: Message) throws -> Constant? {
         if node.kind == .typeCast {
             // Of the casts only that to boolean, which is also how TRUE was once written, keeps its meaning here.
             guard let type = try node.message(Fields.Expression.castType), let inner = try node.message(Fields.Expression.castArgument),
@@ -113,6 +113,7 @@ extension Walker {
             }
         }
         guard node.kind == .constant else { return nil }
+        facts.readLiteral = true
         if try node.flag(Fields.Constant.isNull) { return .null }
         if let boolean = try node.message(Fields.Constant.boolean) { return .boolean(try boolean.flag(Fields.Constant.booleanValue)) }
         if let integer = try node.message(Fields.Constant.integer) { return .integer(try integer.number(Fields.Constant.integerValue)) }
@@ -145,8 +146,7 @@ extension Walker {
             let isSame: Bool
             if let name = try columnPath(left), try name == columnPath(right) {
                 isSame = true
-            } else if let a = try constant(left), let b = try constant(right) {
-                facts.readLiteral = true
+            } else if mayBeConstant(left), mayBeConstant(right), let a = try constant(left), let b = try constant(right) {
                 isSame = a == b
             } else {
                 return nil
@@ -155,9 +155,8 @@ extension Walker {
         }
         let name = qualified(try strings(try node.messages(Fields.Expression.name)))
         guard kind == "op", let operation = name, operation.schema == nil || operation.schema == "pg_catalog",
-            let a = try constant(left), let b = try constant(right)
+            mayBeConstant(left), mayBeConstant(right), let a = try constant(left), let b = try constant(right)
         else { return nil }
-        facts.readLiteral = true
         if a == .null || b == .null { return Builtins.operators.contains(operation.name) ? .isNull : nil }
         let order: Int
         switch (a, b) {

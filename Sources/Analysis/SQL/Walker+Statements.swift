@@ -62,9 +62,8 @@ extension Walker {
         let info = node.info
         if let field = Kinds.alterBySort[info.name], let number = info.numbers[field] {
             try definition(node, kind: "alter." + Kinds.sort(try node.number(number)))
-        } else if info.name == "CreateSchemaStmt" {
-            // What it holds are statements that run with it.
-            note(kind: "create.schema")
+        } else if let kind = Kinds.holdsStatements[info.name] {
+            note(kind: kind)
             try visitChildren(node)
         } else {
             try definition(node, kind: Kinds.byNode[info.name] ?? "other." + info.snakeName)
