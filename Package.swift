@@ -86,7 +86,7 @@ let package = Package(
             swiftSettings: strict),
 
         suite("GatehouseCore", []),
-        suite("Identity", ["GatehouseCore", crypto, cryptoExtras, hummingbird]),
+        suite("Identity", ["GatehouseCore", crypto, cryptoExtras, hummingbird, logging]),
         suite("Analysis", ["GatehouseCore"]),
         suite("Policy", ["GatehouseCore"]),
         suite("Masking", ["GatehouseCore", nioCore]),

@@ -149,6 +149,8 @@ def tokens(issuer, name):
 
 def main():
     parent = os.getppid()
+    # A parent's worker thread may have blocked every signal, and masks are inherited.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     directory = os.path.abspath(sys.argv[1])
     port = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     os.makedirs(directory, exist_ok=True)

@@ -49,6 +49,8 @@ def id_token(port):
 
 def main():
     parent = os.getppid()
+    # A parent's worker thread may have blocked every signal, and masks are inherited.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -115,7 +115,7 @@ enum TicketStoreConformance {
         #expect(try await store.revokeTicket(id: "nobody's", at: now) == nil)
         #expect(try await store.ticket(withHash: mine[2].hash)?.revoked == now)
         #expect(try await store.usableTickets(of: owner, at: now) == 19)
-        #expect(try await store.usableTickets(of: owner, at: WallTime(seconds: start + 3_600)) == 19)
+        #expect(try await store.usableTickets(of: owner, at: WallTime(seconds: start + 3_600)) == 18)
         #expect(try await store.usableTickets(of: owner, at: WallTime(seconds: start + 3_603)) == 16)
 
         try await store.ticketUsed(id: mine[1].id, at: now)

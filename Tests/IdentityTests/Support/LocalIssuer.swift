@@ -1,5 +1,6 @@
 import Foundation
 import Hummingbird
+import Logging
 import Synchronization
 
 /// An issuer's web server on loopback whose answers a test decides: discovery document and key set.
@@ -36,7 +37,8 @@ final class LocalIssuer: Sendable {
         let (ports, found) = AsyncStream.makeStream(of: Int.self)
         let app = Application(
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: 0)),
-            onServerRunning: { channel in found.yield(channel.localAddress?.port ?? 0) })
+            onServerRunning: { channel in found.yield(channel.localAddress?.port ?? 0) },
+            logger: Logger(label: "issuer", factory: { _ in SwiftLogNoOpLogHandler() }))
         let server = Task { try await app.run() }
         var iterator = ports.makeAsyncIterator()
         let local = LocalIssuer(port: await iterator.next() ?? 0, server: server)

@@ -16,7 +16,22 @@ final class Provider: Sendable {
     private let process: Process
     private let directory: URL
 
-    static func start(_ script: String) throws -> Provider {
+    /// Runs `body` with the provider up, and takes the provider down after.
+    static func with(_ script: String, _ body: (Description) async throws -> Void) async throws {
+        let provider = try await withCheckedThrowingContinuation { continuation in
+            // It reads a pipe until the provider is ready: not on a thread that tasks share.
+            DispatchQueue.global().async { continuation.resume(with: Result { try start(script) }) }
+        }
+        do {
+            try await body(provider.description)
+        } catch {
+            await provider.stop()
+            throw error
+        }
+        await provider.stop()
+    }
+
+    private static func start(_ script: String) throws -> Provider {
         let support = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
             .appending(path: "Support")
         let root = support.deletingLastPathComponent().deletingLastPathComponent()
@@ -50,9 +65,10 @@ final class Provider: Sendable {
         self.directory = directory
     }
 
-    func stop() {
+    private func stop() async {
         process.terminate()
-        process.waitUntilExit()
+        for _ in 0..<100 where process.isRunning { try? await Task.sleep(for: .milliseconds(50)) }
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
         try? FileManager.default.removeItem(at: directory)
     }
 }

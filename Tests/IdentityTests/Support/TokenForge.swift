@@ -11,10 +11,13 @@ struct TokenForge: Sendable {
     let ec: P256.Signing.PrivateKey
     let rsa: _RSA.Signing.PrivateKey
 
+    /// One for all: to make one takes a second.
+    private static let rsaKey = Result { try _RSA.Signing.PrivateKey(keySize: .bits2048) }
+
     init(keyID: String = "key-1") throws {
         self.keyID = keyID
         ec = P256.Signing.PrivateKey()
-        rsa = try _RSA.Signing.PrivateKey(keySize: .bits2048)
+        rsa = try Self.rsaKey.get()
     }
 
     /// The public keys, as members of a key set: `<keyID>` is the elliptic one, `<keyID>-rsa` the other.
