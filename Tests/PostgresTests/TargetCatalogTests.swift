@@ -24,12 +24,13 @@ final class HandClock: GatewayClock {
 
     private let clock = HandClock()
 
-    private func catalog(_ role: Target.Role? = nil, port: Int? = nil, timeout: Duration = .seconds(20)) throws -> TargetCatalog {
+    private func catalog(_ role: Target.Role? = nil, port: Int? = nil, database: String = "kept") throws -> TargetCatalog {
         let server = try Self.prepared.get()
-        var target = server.target(database: "kept")
+        var target = server.target(database: database)
         if let port { target.port = port }
         return TargetCatalog(
-            target: target, role: role ?? server.role(), database: "kept", timeout: timeout, clock: clock, logger: Logger(label: "test"))
+            target: target, role: role ?? server.role(), database: database, timeout: .seconds(20), clock: clock,
+            logger: Logger(label: "test"))
     }
 
     private func knows(_ snapshot: CatalogSnapshot?, _ name: String) -> Bool {
@@ -99,14 +100,14 @@ final class HandClock: GatewayClock {
     }
 
     @Test func aBrokenConnectionIsOpenedAgain() async throws {
-        let catalog = try catalog()
+        // A database of its own: no other test's connection is to be cut.
+        let session = try Self.prepared.get().database("broken", "CREATE TABLE here(id int)")
+        let catalog = try catalog(database: "broken")
         defer { catalog.close() }
         try await catalog.refresh(reason: "first")
-        let session = try Self.prepared.get().connect(database: "kept")
         try session.run(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gatehouse-catalog' AND datname = 'kept'")
-        try await catalog.refresh(reason: "again")
-        #expect(catalog.snapshot != nil)
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gatehouse-catalog' AND datname = 'broken'")
+        #expect(knows(try await catalog.refresh(reason: "again"), "here"))
     }
 
     @Test func failuresSayWhyAndHoldNoPassword() async throws {
