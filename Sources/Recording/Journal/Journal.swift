@@ -1,6 +1,5 @@
 import CGatehouse
 public import GatehouseCore
-public import NIOCore
 import Synchronization
 
 /// The evidence of every session of one event loop, appended to files before anything goes on.
@@ -19,6 +18,7 @@ public final class Journal {
     private let rotateAtBytes: Int
     private let fileSystem: any FileSystem
     private let vault: Vault?
+    /// A random name of this journal.
     private let boot: String
     private var sync: JournalSync
     private let execute: @Sendable (@escaping @Sendable () -> Void) -> Void
@@ -80,8 +80,7 @@ public final class Journal {
     }
 
     deinit {
-        sync.stop()
-        file?.feed.isFinished.store(true, ordering: .releasing)
+        close()
         base.deallocate()
     }
 
@@ -98,7 +97,8 @@ public final class Journal {
     public func append(
         _ kind: RecordKind, session: SessionID, sequence: UInt64, time: WallTime, payload: UnsafeRawBufferPointer
     ) {
-        append(kind, session: session, sequence: sequence, time: time, prefix: UnsafeRawBufferPointer(start: nil, count: 0), payload: payload)
+        append(
+            kind, session: session, sequence: sequence, time: time, prefix: UnsafeRawBufferPointer(start: nil, count: 0), payload: payload)
     }
 
     /// Adds a frame whose payload is `prefix` and then `payload`.
@@ -181,8 +181,10 @@ public final class Journal {
 
     /// Commits what is pending, as far as that goes, and ends the file. Later appends are ignored and commits throw.
     public func close() {
+        if failure?.code == .closed { return }
         try? commit()
         finishFile()
+        vault?.closed(journal: boot)
         retired = nil
         failure = JournalError(.closed, "the journal is closed")
         sync.stop()
@@ -228,7 +230,7 @@ public final class Journal {
                 try? fileSystem.remove(path)
                 throw error
             }
-            let feed = JournalFeed(path: path, name: name)
+            let feed = JournalFeed(path: path, name: name, journal: boot)
             feed.committed.store(bytes.count, ordering: .releasing)
             file = OpenFile(descriptor: descriptor, feed: feed, salt: salt, size: bytes.count)
             vault?.register(feed)

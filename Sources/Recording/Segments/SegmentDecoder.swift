@@ -32,9 +32,9 @@ final class SegmentDecoder {
         guard object.size == size else {
             throw SegmentFault(.damaged, offset: UInt64(size), "\(object.size - size) bytes follow the end of the segment")
         }
-        start.withUnsafeBytes { hasher.update(bufferPointer: $0) }
         offset = SegmentHeader.size
         payloadEnd = size - SegmentHeader.trailerSize
+        start.withUnsafeBytes { hasher.update(bufferPointer: $0) }
         try skipExtension()
     }
 
