@@ -113,6 +113,9 @@ public final class Vault: Sendable {
 
     // MARK: The thread
 
+    /// Bytes of frames in memory.
+    var pendingBytes: Int { worker.withLock(\.pendingBytes) }
+
     func pass(everything: Bool = false) {
         let new = news.withLock { news in
             defer { news = JournalNews() }

@@ -30,14 +30,15 @@ extension VaultWorker {
         try fileSystem.makeDirectories(configuration.journalDirectory)
         for name in (try fileSystem.list(configuration.journalDirectory) ?? []).compactMap(JournalFileName.init).sorted() {
             let path = configuration.journalDirectory + "/" + name.description
-            let feed = JournalFeed(path: path, name: name, journal: "")
-            let source = Source(feed: feed, reader: try JournalFileReader(path: path, fileSystem: fileSystem), isLeftover: true)
-            source.leftoverSize = try source.reader.size()
-            feed.isFinished.store(true, ordering: .releasing)
-            sources.append(source)
             report.files += 1
-            // Counted as if they had been committed, so that their deletion is taken off the same sum.
-            releasedBytes -= source.leftoverSize
+            do throws(FileError) {
+                try takeOn(JournalFeed(path: path, name: name, journal: ""))
+            } catch {
+                // It blocks nobody else: its sessions are finished with what the other files have.
+                report.damage.append("\(error)")
+                try fileSystem.rename(path, to: path + ".bad")
+                report.setAside.append(path + ".bad")
+            }
         }
         for id in (try fileSystem.list(markDirectory) ?? []).compactMap({ SessionID($0) }) where sessions[id] == nil {
             guard let session = adopt(id) else {
@@ -49,13 +50,22 @@ extension VaultWorker {
             sessions[id] = session
             orphans.insert(id)
         }
-        pass(everything: true)
+        // More than one: a file that cannot be read is given up after a few.
+        for _ in 0..<4 where !orphans.isEmpty || sources.contains(where: \.isLeftover) { pass(everything: true) }
         report.remaining = orphans.count
     }
 
+    private func takeOn(_ feed: JournalFeed) throws(FileError) {
+        let source = Source(feed: feed, reader: try JournalFileReader(path: feed.path, fileSystem: fileSystem), isLeftover: true)
+        source.leftoverSize = try source.reader.size()
+        sources.append(source)
+        // Counted as if they had been committed, so that their deletion is taken off the same sum.
+        releasedBytes -= source.leftoverSize
+    }
+
     /// The state of a session as the store has it; nil when it is finished there.
-    func adopt(_ id: SessionID) -> LiveSession? {
-        let session = LiveSession(id: id)
+    func adopt(_ id: SessionID, journal: String = "") -> LiveSession? {
+        let session = LiveSession(id: id, journal: journal)
         do {
             let names = try store.list(id)
             if names.contains(ObjectName.manifestFile) { return nil }

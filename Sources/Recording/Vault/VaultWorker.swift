@@ -11,6 +11,9 @@ final class VaultWorker {
         var isDrained = false
         var leftoverSize = 0
         var frames = 0
+        var readFailures = 0
+        /// It holds damage other than an unfinished last write: it is set aside for a person, not deleted.
+        var isDamaged = false
 
         init(feed: JournalFeed, reader: JournalFileReader, isLeftover: Bool) {
             self.feed = feed
@@ -18,6 +21,11 @@ final class VaultWorker {
             self.isLeftover = isLeftover
         }
     }
+
+    /// A leftover file's reading is tried this often before the rest of it is given up.
+    private static let readAttempts = 3
+    /// Finished sessions that are remembered, so that the store need not be asked for each stray frame.
+    private static let rememberedSessions = 10_000
 
     let configuration: VaultConfiguration
     let store: any SegmentStore
@@ -37,8 +45,9 @@ final class VaultWorker {
     var releasedBytes = 0
     private(set) var failingReason: String?
     private var unopened: [JournalFeed] = []
+    private var finished: Set<SessionID> = []
     private var closedJournals: Set<String> = []
-    private var pendingBytes = 0
+    private(set) var pendingBytes = 0
     private var failures = 0
     private var retryAt: UInt64 = 0
 
@@ -59,7 +68,10 @@ final class VaultWorker {
     /// - Parameter everything: store also what would still wait for more, and try again what failed.
     func pass(everything: Bool = false) {
         let now = clock.monotonicNanoseconds()
-        if everything { retryAt = 0 }
+        if everything {
+            retryAt = 0
+            for session in sessions.values { session.retryAt = 0 }
+        }
         guard now >= retryAt else { return }
         for source in sources where !source.isDrained {
             guard follow(source, now: now) else { break }
@@ -108,12 +120,22 @@ final class VaultWorker {
             }
         } catch {
             fail("the journal could not be read: \(error)", now: now)
+            giveUpReading(source)
             return true
         }
         if isFinished, source.reader.offset >= limit {
             source.isDrained = true
         }
         return true
+    }
+
+    /// A leftover file that cannot be read at some place must not keep the sessions in all others from being finished.
+    private func giveUpReading(_ source: Source) {
+        source.readFailures += 1
+        guard source.isLeftover, source.readFailures >= Self.readAttempts else { return }
+        source.isDamaged = true
+        source.isDrained = true
+        report.damage.append("\(source.feed.path) could not be read behind \(source.reader.offset)")
     }
 
     /// The sessions of a closed journal record no end any more once all of it is read.
@@ -131,24 +153,30 @@ final class VaultWorker {
         if let known = sessions[id] {
             session = known
         } else {
-            guard let opened = open(id, source) else { return }
+            guard let opened = open(item, source) else { return }
             session = opened
             sessions[id] = opened
         }
         if session.take(item, from: source.feed.name, now: now) {
             pendingBytes += item.frame.count
-        } else if source.isLeftover, !session.hasEnded || session.pendingFrames > 0 || !session.segments.isEmpty {
-            // It was stored before the gateway stopped.
-        } else {
+        } else if !source.isLeftover {
             logger.warning("a frame was recorded twice or after its session's end", metadata: ["session": "\(id)"])
         }
         if source.isLeftover { orphans.insert(id) }
     }
 
-    /// The session that a first frame belongs to; nil when it is finished in the store already.
-    private func open(_ id: SessionID, _ source: Source) -> LiveSession? {
-        guard source.isLeftover else { return LiveSession(id: id, journal: source.feed.journal) }
-        return adopt(id)
+    /// The session that a frame belongs to which is not known yet; nil when that is finished in the store already.
+    private func open(_ item: JournalFileReader.Item, _ source: Source) -> LiveSession? {
+        let id = item.header.session
+        // Only a live session's very first frame is known to have nothing in the store. Anything else may come behind what is
+        // stored, and must never be stored over it.
+        if !source.isLeftover, item.header.sequence == 1 { return LiveSession(id: id, journal: source.feed.journal) }
+        if finished.contains(id) { return nil }
+        if let session = adopt(id, journal: source.feed.journal) { return session }
+        if finished.count >= Self.rememberedSessions { finished = [] }
+        finished.insert(id)
+        if !source.isLeftover { logger.warning("records follow the end of their session", metadata: ["session": "\(id)"]) }
+        return nil
     }
 
     private func note(_ damage: JournalDamage, _ source: Source) {
@@ -157,6 +185,7 @@ final class VaultWorker {
         if let id = damage.session, let session = sessions[id], !session.hasEnded {
             session.tally.noteLoss(damage.isTail ? "unfinished write" : "damaged journal")
         }
+        if !damage.isTail { source.isDamaged = true }
         report.damage.append(text)
         logger.error("the journal holds bytes that are no records", metadata: ["where": "\(text)"])
     }
@@ -185,7 +214,6 @@ final class VaultWorker {
             let isOld = session.pendingFrames > 0 && now &- session.pendingSince >= interval.partialValue
             let isDue = session.hasEnded || isOld || (everything && session.pendingFrames > 0) || !session.files.isDisjoint(with: drained)
             guard isDue else { continue }
-            if everything { session.retryAt = 0 }
             guard attempt(session, now) else { return }
         }
     }
@@ -224,13 +252,14 @@ final class VaultWorker {
     }
 
     private func settle(_ session: LiveSession) throws {
-        if session.pendingFrames > 0 { try cut(session) }
+        if session.pendingFrames > 0 { try cut(session, staysOpen: !session.hasEnded) }
         if session.hasEnded { try finish(session) }
         session.files = []
     }
 
-    private func cut(_ session: LiveSession) throws {
-        if !session.hasEnded, !session.isMarked {
+    /// - Parameter staysOpen: its journal files may go while it is unfinished, so that a mark must say that it is.
+    private func cut(_ session: LiveSession, staysOpen: Bool) throws {
+        if staysOpen, !session.isMarked {
             try mark(session.id)
             session.isMarked = true
         }
@@ -263,7 +292,7 @@ final class VaultWorker {
     func finishInterrupted(_ session: LiveSession, now: UInt64) -> Bool {
         guard session.retryAt <= now else { return true }
         do {
-            if session.pendingFrames > 0 { try cut(session) }
+            if session.pendingFrames > 0 { try cut(session, staysOpen: false) }
             try finish(session)
             failures = 0
             failingReason = nil
@@ -305,7 +334,8 @@ final class VaultWorker {
     private func release(_ source: Source) -> Bool {
         let size = source.isLeftover ? source.leftoverSize : source.feed.committed.load(ordering: .acquiring)
         do throws(FileError) {
-            if source.reader.fileHeader == nil, source.frames == 0, size > 0, source.isLeftover, isWorthKeeping(source) {
+            if source.isDamaged || (source.isLeftover && source.frames == 0 && source.reader.fileHeader == nil && size > 4096) {
+                // A file without a readable header: an unfinished first write is nothing, more than that is for a person to see.
                 try fileSystem.rename(source.feed.path, to: source.feed.path + ".bad")
                 report.setAside.append(source.feed.path + ".bad")
             } else {
@@ -318,7 +348,4 @@ final class VaultWorker {
         releasedBytes += size
         return true
     }
-
-    /// A file without a readable header: an unfinished first write is nothing, more than that is set aside for a person.
-    private func isWorthKeeping(_ source: Source) -> Bool { source.leftoverSize > 4096 }
 }
