@@ -124,3 +124,4 @@ let noSpaceErrorCode: Int32 = ENOSPC
 let quotaErrorCode: Int32 = EDQUOT
 let missingErrorCode: Int32 = ENOENT
 let notADirectoryErrorCode: Int32 = ENOTDIR
+let existsErrorCode: Int32 = EEXIST

@@ -18,7 +18,10 @@ public final class Journal {
     private let rotateAtBytes: Int
     private let fileSystem: any FileSystem
     private let vault: Vault?
+    /// A random name of this journal.
     private let boot: String
+    /// The same in all files of this journal: what is pending when one is full goes into the next.
+    private let salt = UInt32.random(in: .min ... .max)
     private var sync: JournalSync
     private let execute: @Sendable (@escaping @Sendable () -> Void) -> Void
 
@@ -35,7 +38,6 @@ public final class Journal {
     private struct OpenFile {
         var descriptor: JournalSync.Descriptor
         var feed: JournalFeed
-        var salt: UInt32
         /// Bytes of whole commits in the file.
         var size = 0
         var isNameDurable = false
@@ -79,8 +81,7 @@ public final class Journal {
     }
 
     deinit {
-        sync.stop()
-        file?.feed.isFinished.store(true, ordering: .releasing)
+        close()
         base.deallocate()
     }
 
@@ -106,7 +107,7 @@ public final class Journal {
         _ kind: RecordKind, session: SessionID, sequence: UInt64, time: WallTime, prefix: UnsafeRawBufferPointer,
         payload: UnsafeRawBufferPointer
     ) {
-        guard failure == nil, let file else { return }
+        guard failure == nil, file != nil else { return }
         let (length, overflow) = prefix.count.addingReportingOverflow(payload.count)
         guard !overflow, length <= FrameHeader.maximumPayload else {
             failure = JournalError(.payloadTooLarge, "a record of \(length) bytes is above the journal's limit of 1 GiB")
@@ -120,7 +121,7 @@ public final class Journal {
         if let from = payload.baseAddress {
             (start + FrameHeader.size + prefix.count).copyMemory(from: from, byteCount: payload.count)
         }
-        let checksum = gatehouse_crc32c(0, start + 8, header.frameSize - 8) ^ file.salt
+        let checksum = gatehouse_crc32c(0, start + 8, header.frameSize - 8) ^ salt
         start.storeBytes(of: checksum.littleEndian, toByteOffset: 4, as: UInt32.self)
         count += header.frameSize
     }
@@ -181,8 +182,10 @@ public final class Journal {
 
     /// Commits what is pending, as far as that goes, and ends the file. Later appends are ignored and commits throw.
     public func close() {
+        if failure?.code == .closed { return }
         try? commit()
         finishFile()
+        vault?.closed(journal: boot)
         retired = nil
         failure = JournalError(.closed, "the journal is closed")
         sync.stop()
@@ -214,7 +217,6 @@ public final class Journal {
     private func openFile() throws(JournalError) {
         let name = JournalFileName(loop: loop, counter: nextCounter)
         let path = directory + "/" + name.description
-        let salt = UInt32.random(in: .min ... .max)
         let header = JournalFileHeader(format: 1, node: node, loop: loop, counter: name.counter, boot: boot)
         do {
             let bytes = journalFileHeaderFrame(salt: salt, time: clock.wallTime(), body: try canonicalJSON(header), counter: name.counter)
@@ -228,9 +230,9 @@ public final class Journal {
                 try? fileSystem.remove(path)
                 throw error
             }
-            let feed = JournalFeed(path: path, name: name)
+            let feed = JournalFeed(path: path, name: name, journal: boot)
             feed.committed.store(bytes.count, ordering: .releasing)
-            file = OpenFile(descriptor: descriptor, feed: feed, salt: salt, size: bytes.count)
+            file = OpenFile(descriptor: descriptor, feed: feed, size: bytes.count)
             vault?.register(feed)
             vault?.committed(bytes.count)
         } catch let error as FileError {

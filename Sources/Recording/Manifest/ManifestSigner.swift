@@ -105,10 +105,15 @@ private func signedMessage(_ manifest: [UInt8]) -> [UInt8] {
 }
 
 private func writeNew(_ bytes: [UInt8], to path: String, in directory: String, _ fileSystem: any FileSystem) throws {
-    let descriptor = try fileSystem.open(path, .create)
+    let unfinished = path + ".new"
+    if let names = try fileSystem.list(directory), names.contains(where: { directory + "/" + $0 == unfinished }) {
+        try fileSystem.remove(unfinished)
+    }
+    let descriptor = try fileSystem.open(unfinished, .create)
     defer { fileSystem.close(descriptor) }
-    try bytes.withUnsafeBytes { try fileSystem.writeAll(descriptor, path: path, $0) }
-    try fileSystem.synchronize(descriptor, path: path)
+    try bytes.withUnsafeBytes { try fileSystem.writeAll(descriptor, path: unfinished, $0) }
+    try fileSystem.synchronize(descriptor, path: unfinished)
+    try fileSystem.rename(unfinished, to: path)
     try fileSystem.synchronizeDirectory(directory)
 }
 

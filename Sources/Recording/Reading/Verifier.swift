@@ -1,0 +1,274 @@
+public import GatehouseCore
+
+/// Checks evidence from a store and the gateway's public keys alone, in constant memory.
+///
+/// It cannot see that a whole session was removed: nothing is left of it. That needs a log of all sessions, kept apart.
+public struct Verifier: Sendable {
+    private let store: any SegmentStore
+    private let keys: [String: ManifestPublicKey]
+
+    public init(store: any SegmentStore, keys: [ManifestPublicKey]) {
+        self.store = store
+        self.keys = Dictionary(keys.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// - Parameter isLive: the session is known to go on, so that a missing manifest is in order.
+    public func verify(_ session: SessionID, isLive: Bool = false) -> SessionReport {
+        var check = SessionCheck(session: session, store: store, keys: keys)
+        return check.run(isLive: isLive)
+    }
+
+    /// Checks every session of the store.
+    /// - Parameters:
+    ///   - live: sessions that are known to go on.
+    ///   - keepingAll: keep the reports of sessions that are in order, too; otherwise they are only counted.
+    /// - Throws: when the store cannot be listed.
+    public func verifyAll(live: Set<SessionID> = [], keepingAll: Bool = true) throws -> VerificationReport {
+        var report = VerificationReport()
+        try store.forEachSession { session in
+            report.add(verify(session, isLive: live.contains(session)), keepingAll: keepingAll)
+            return true
+        }
+        return report
+    }
+}
+
+/// The check of one session.
+private struct SessionCheck {
+    let session: SessionID
+    let store: any SegmentStore
+    let keys: [String: ManifestPublicKey]
+
+    private var findings: [Finding] = []
+    private var tally = SessionTally()
+    private var manifest: Manifest?
+    private var bytes: UInt64 = 0
+    private var segments = 0
+    /// Of the segment before, if that was sound.
+    private var previous: [UInt8]? = [UInt8](repeating: 0, count: 32)
+
+    init(session: SessionID, store: any SegmentStore, keys: [String: ManifestPublicKey]) {
+        self.session = session
+        self.store = store
+        self.keys = keys
+    }
+
+    mutating func run(isLive: Bool) -> SessionReport {
+        do {
+            let names = try store.list(session)
+            try checkManifest(names, isLive: isLive)
+            try checkSegments(names)
+        } catch {
+            note(.unreadable, "\(error)")
+        }
+        checkSums()
+        let hasFault = findings.contains(where: \.kind.isFault)
+        let status: SessionReport.Status
+        if manifest == nil, !findings.contains(where: { $0.kind.isFault && $0.kind != .manifestMissing }) {
+            status = isLive ? .live : .incomplete
+        } else {
+            status = hasFault ? .failed : .verified
+        }
+        return SessionReport(
+            session: session, status: status, outcome: manifest?.outcome, segments: segments,
+            frames: tally.counts.values.reduce(0, +), bytes: bytes, findings: findings)
+    }
+
+    private mutating func note(_ kind: Finding.Kind, file: String? = nil, offset: UInt64? = nil, _ message: String) {
+        findings.append(Finding(kind: kind, session: session, file: file, offset: offset, message: message))
+    }
+
+    // MARK: The manifest
+
+    private mutating func checkManifest(_ names: [String], isLive: Bool) throws {
+        let signature = try read(ObjectName.signatureFile)
+        guard let stored = try read(ObjectName.manifestFile) else {
+            // The signature is stored first: alone, it may be that of a session which is being finished.
+            if !isLive {
+                note(.manifestMissing, "there is no manifest: the session goes on, waits for recovery, or its manifest was removed")
+            }
+            return
+        }
+        bytes += UInt64(stored.count)
+        checkSignature(signature, of: stored)
+        do {
+            let manifest = try Manifest.fromJSON(stored)
+            guard manifest.format == 1 else {
+                note(.unsupported, file: ObjectName.manifestFile, "format \(manifest.format) is not known to this reader")
+                return
+            }
+            if manifest.session != session {
+                note(.foreignManifest, file: ObjectName.manifestFile, "the manifest is that of session \(manifest.session)")
+            }
+            self.manifest = manifest
+        } catch {
+            note(.manifestMalformed, file: ObjectName.manifestFile, "the manifest is no JSON of its shape")
+        }
+    }
+
+    private mutating func checkSignature(_ stored: [UInt8]?, of manifest: [UInt8]) {
+        let file = ObjectName.signatureFile
+        guard let stored else {
+            note(.signatureMissing, file: file, "the manifest is not signed")
+            return
+        }
+        bytes += UInt64(stored.count)
+        guard let signature = SignatureFile(stored) else {
+            note(.signatureMalformed, file: file, "the file is not one line of the form that the gateway writes")
+            return
+        }
+        guard let key = keys[signature.key] else {
+            note(.unknownKey, file: file, "it is signed with key \(signature.key), which is not among the \(keys.count) given")
+            return
+        }
+        if !key.isValid(signature.signature, over: manifest) {
+            note(.signatureWrong, file: file, "the manifest is not what key \(signature.key) signed")
+        }
+    }
+
+    /// A small object whole; nil when it is not there.
+    private func read(_ file: String) throws -> [UInt8]? {
+        guard let object = try store.open(ObjectName(session: session, file: file)) else { return nil }
+        // A manifest lists a segment in some 250 bytes; 64 MiB are two terabytes of evidence.
+        guard object.size <= 64 << 20 else { throw StoreError("\(file) is too large to be one") }
+        return try object.read(at: 0, count: object.size)
+    }
+
+    // MARK: Segments
+
+    private mutating func checkSegments(_ names: [String]) throws {
+        let present = Set(names.compactMap { ObjectName.segmentOrdinal($0) })
+        for name in names
+        where ObjectName.segmentOrdinal(name) == nil && name != ObjectName.manifestFile && name != ObjectName.signatureFile {
+            note(.unexpectedFile, file: name, "no file of this name belongs into a session")
+        }
+        let listed = manifest.map { UInt32(truncatingIfNeeded: $0.segments.count) }
+        let last = max(listed ?? 0, present.max() ?? 0)
+        // The file names are whatever somebody put there: only those that are listed, or present, are looked at.
+        for ordinal in present.union(listed.map { Set(1..<($0 &+ 1)) } ?? []).sorted() where ordinal <= last {
+            try checkSegment(ordinal, isPresent: present.contains(ordinal), listed: listed)
+        }
+        if listed == nil, let top = present.max(), present.count < Int(top) {
+            for ordinal in (1...top).lazy.filter({ !present.contains($0) }).prefix(10) {
+                note(.segmentMissing, file: ObjectName.segmentFile(ordinal), "later segments are there")
+            }
+        }
+    }
+
+    private mutating func checkSegment(_ ordinal: UInt32, isPresent: Bool, listed: UInt32?) throws {
+        let file = ObjectName.segmentFile(ordinal)
+        if let listed, ordinal > listed {
+            note(.segmentUnlisted, file: file, "the manifest lists \(listed) segments")
+            return
+        }
+        guard isPresent, let object = try store.open(ObjectName(session: session, file: file)) else {
+            note(.segmentMissing, file: file, "the manifest lists it")
+            previous = nil
+            return
+        }
+        segments += 1
+        bytes += UInt64(object.size)
+        let before = previous
+        previous = nil
+        do {
+            let decoder = try SegmentDecoder(object)
+            guard checkPlace(decoder.header, ordinal: ordinal, file: file, before: before) else { return }
+            try checkFrames(decoder, file: file)
+            guard let hash = decoder.hash else { return }
+            previous = hash
+            if let entry = manifest?.segments[Int(ordinal) - 1], entry != manifestEntry(of: decoder.header, hash: hash) {
+                note(.segmentReplaced, file: file, "the segment is sound, but not the one that the manifest lists")
+            }
+        } catch let fault as SegmentFault {
+            findings.append(Finding(fault, session: session, file: file))
+        }
+    }
+
+    private mutating func checkPlace(_ header: SegmentHeader, ordinal: UInt32, file: String, before: [UInt8]?) -> Bool {
+        guard header.session == session else {
+            note(.foreignSegment, file: file, offset: 16, "the segment belongs to session \(header.session)")
+            return false
+        }
+        guard header.ordinal == ordinal else {
+            note(.segmentMisplaced, file: file, offset: 32, "the segment is number \(header.ordinal) of its session")
+            return false
+        }
+        if let before, header.previous != before {
+            note(.segmentReplaced, file: file, offset: 72, "the segment does not follow the one before it")
+        }
+        return true
+    }
+
+    private mutating func checkFrames(_ decoder: SegmentDecoder, file: String) throws {
+        var first: UInt64?
+        var last: UInt64?
+        var isOrdered = true
+        while let frame = try decoder.next() {
+            if first == nil { first = frame.sequence }
+            last = frame.sequence
+            guard frame.session == session, frame.kind != .file else {
+                isOrdered = false
+                continue
+            }
+            switch tally.add(frame) {
+            case .next, .behindGap: break
+            case .repeated, .afterEnd: isOrdered = false
+            }
+        }
+        if !isOrdered {
+            note(.framesOutOfOrder, file: file, "frames are repeated, follow the end, or belong to another session")
+        }
+        if first != decoder.header.firstSequence || last != decoder.header.lastSequence {
+            note(.framesOutOfOrder, file: file, offset: 40, "the frames are not those that the header names")
+        }
+    }
+
+    // MARK: Sums
+
+    private mutating func checkSums() {
+        let isWhole = !findings.contains(where: { $0.kind.isFault && $0.kind != .manifestMissing })
+        guard let manifest else {
+            if isWhole { reportUndeclaredGaps(declared: nil) }
+            return
+        }
+        for gap in manifest.gaps {
+            let end = gap.before.map { "\($0)" } ?? "the end"
+            note(.declaredGap, "between frame \(gap.after) and \(end): \(gap.reason)")
+        }
+        if manifest.outcome == .interrupted { note(.interrupted, "the gateway stopped before the session did") }
+        // Where a segment is bad the sums cannot be right; saying so twice would only hide the cause.
+        guard isWhole else { return }
+        reportUndeclaredGaps(declared: manifest.gaps)
+        let counts = Dictionary(uniqueKeysWithValues: tally.counts.map { ($0.key.name, $0.value) })
+        if counts != manifest.frames { note(.countsWrong, file: ObjectName.manifestFile, "the numbers of frames are not those found") }
+        if tally.hasEnded != (manifest.outcome == .ended) {
+            note(.countsWrong, file: ObjectName.manifestFile, "the outcome is \(manifest.outcome.rawValue) and the frames say otherwise")
+        }
+        checkAccounting(manifest)
+    }
+
+    private mutating func checkAccounting(_ manifest: Manifest) {
+        let counted = tally.counter.accounting
+        if let fault = tally.counter.fault { note(.accountingWrong, fault.description) }
+        if tally.counter.isImpossible { note(.accountingWrong, "more bytes are said to stand in for others than are recorded") }
+        if counted != manifest.accounting {
+            note(.accountingWrong, file: ObjectName.manifestFile, "the sums of bytes are not those of the frames")
+        }
+        guard let end = tally.sessionEnd else {
+            if tally.hasEnded { note(.countsWrong, "the end record is no JSON of its shape") }
+            return
+        }
+        // Frames that are known to be lost were counted by the gateway and cannot be counted here.
+        if manifest.gaps.isEmpty, end.accounting != counted {
+            note(.accountingWrong, "the bytes that the gateway saw are not those that it recorded, masked, withheld or declared")
+        }
+    }
+
+    private mutating func reportUndeclaredGaps(declared: [Manifest.Gap]?) {
+        for gap in tally.gaps where !(declared ?? []).contains(where: { $0.after == gap.after && $0.before == gap.before }) {
+            // A session that goes on has no manifest to declare them in.
+            let kind: Finding.Kind = declared == nil ? .declaredGap : .framesOutOfOrder
+            note(kind, "frames between \(gap.after) and \(gap.before.map { "\($0)" } ?? "the end") are missing")
+        }
+    }
+}

@@ -1,0 +1,95 @@
+import GatehouseCore
+
+/// What an earlier run left: journal files, and marks of sessions that the store has a part of.
+extension VaultWorker {
+    private var markDirectory: String { configuration.journalDirectory + "/open" }
+
+    /// Says durably that the store has a part of a session whose journal files may be gone.
+    func mark(_ id: SessionID) throws(FileError) {
+        try fileSystem.makeDirectories(markDirectory)
+        let path = markDirectory + "/" + id.description
+        do throws(FileError) {
+            fileSystem.close(try fileSystem.open(path, .create))
+        } catch {
+            guard error.code == existsErrorCode else { throw error }
+        }
+        try fileSystem.synchronizeDirectory(markDirectory)
+    }
+
+    func unmark(_ id: SessionID) throws(FileError) {
+        do throws(FileError) {
+            try fileSystem.remove(markDirectory + "/" + id.description)
+        } catch {
+            guard error.code == missingErrorCode else { throw error }
+        }
+    }
+
+    /// Takes on everything that an earlier run left. What cannot be stored now is tried again by later passes.
+    func recover() throws {
+        try store.removeLeftovers()
+        try fileSystem.makeDirectories(configuration.journalDirectory)
+        for name in (try fileSystem.list(configuration.journalDirectory) ?? []).compactMap(JournalFileName.init).sorted() {
+            let path = configuration.journalDirectory + "/" + name.description
+            report.files += 1
+            do throws(FileError) {
+                try takeOn(JournalFeed(path: path, name: name, journal: ""))
+            } catch {
+                // It blocks nobody else: its sessions are finished with what the other files have.
+                report.damage.append("\(error)")
+                try fileSystem.rename(path, to: path + ".bad")
+                report.setAside.append(path + ".bad")
+            }
+        }
+        for id in (try fileSystem.list(markDirectory) ?? []).compactMap({ SessionID($0) }) where sessions[id] == nil {
+            guard let session = adopt(id) else {
+                // Its manifest is there: the run ended between storing it and taking the mark away.
+                try unmark(id)
+                continue
+            }
+            session.isMarked = true
+            sessions[id] = session
+            orphans.insert(id)
+        }
+        // More than one: a file that cannot be read is given up after a few.
+        for _ in 0..<4 where !orphans.isEmpty || sources.contains(where: \.isLeftover) { pass(everything: true) }
+        report.remaining = orphans.count
+    }
+
+    private func takeOn(_ feed: JournalFeed) throws(FileError) {
+        let source = Source(feed: feed, reader: try JournalFileReader(path: feed.path, fileSystem: fileSystem), isLeftover: true)
+        source.leftoverSize = try source.reader.size()
+        sources.append(source)
+        // Counted as if they had been committed, so that their deletion is taken off the same sum.
+        releasedBytes -= source.leftoverSize
+    }
+
+    /// The state of a session as the store has it; nil when it is finished there.
+    func adopt(_ id: SessionID, journal: String = "") -> LiveSession? {
+        let session = LiveSession(id: id, journal: journal)
+        do {
+            let names = try store.list(id)
+            if names.contains(ObjectName.manifestFile) { return nil }
+            while names.contains(ObjectName.segmentFile(session.nextOrdinal)),
+                let object = try store.open(ObjectName(session: id, file: ObjectName.segmentFile(session.nextOrdinal)))
+            {
+                try add(object, to: session)
+            }
+        } catch {
+            // The evidence in the store is damaged: what the journal has goes behind it all the same, and the verifier will say
+            // what is wrong with the rest.
+            session.tally.noteLoss("stored segment \(session.nextOrdinal) could not be read")
+            report.damage.append("session \(id): segment \(session.nextOrdinal) in the store could not be read: \(error)")
+        }
+        return session
+    }
+
+    private func add(_ object: any StoredObject, to session: LiveSession) throws {
+        let decoder = try SegmentDecoder(object)
+        var tally = session.tally
+        while let frame = try decoder.next() { _ = tally.add(frame) }
+        guard let hash = decoder.hash else { return }
+        session.tally = tally
+        session.segments.append(manifestEntry(of: decoder.header, hash: hash))
+        session.previous = hash
+    }
+}

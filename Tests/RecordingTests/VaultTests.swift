@@ -1,0 +1,288 @@
+import Foundation
+import GatehouseCore
+import Synchronization
+import Testing
+
+@testable import Recording
+
+/// A store that refuses what it is told to, in front of a real one.
+private final class RefusingStore: SegmentStore {
+    let inner: LocalStore
+    let refused = Mutex<@Sendable (ObjectName) -> Bool>({ _ in false })
+    init(_ inner: LocalStore) { self.inner = inner }
+
+    func put(_ name: ObjectName, _ bytes: [UInt8]) throws(StoreError) {
+        if refused.withLock({ $0(name) }) { throw StoreError("refused by the test") }
+        try inner.put(name, bytes)
+    }
+    func open(_ name: ObjectName) throws(StoreError) -> (any StoredObject)? { try inner.open(name) }
+    func list(_ session: SessionID) throws(StoreError) -> [String] { try inner.list(session) }
+    func forEachSession(_ body: (SessionID) throws -> Bool) throws { try inner.forEachSession(body) }
+    func delete(_ session: SessionID) throws(StoreError) { try inner.delete(session) }
+    func removeLeftovers() throws(StoreError) { try inner.removeLeftovers() }
+}
+
+@Suite struct VaultTests {
+    /// Any sequence of records, over two loops, with rotations and cuts at random places, reads back equal.
+    @Test func whatIsRecordedReadsBackEqual() throws {
+        for seed in 0..<UInt64(12 * soakFactor) {
+            var generator = SeededGenerator(seed: seed)
+            let rig = try Rig {
+                $0.segmentBytes = Int.random(in: 500...20_000, using: &generator)
+                $0.memoryBytes = Int.random(in: 5_000...50_000, using: &generator)
+            }
+            let vault = try rig.makeVault()
+            let rotateAt = Int.random(in: 300...30_000, using: &generator)
+            let journals = [
+                try rig.makeJournal(vault, loop: 0, rotateAtBytes: rotateAt), try rig.makeJournal(vault, loop: 1, rotateAtBytes: rotateAt),
+            ]
+            let writers = (0..<6).map { _ in Writer(SessionID(at: rig.clock.wallTime(), using: &generator), clock: rig.clock) }
+            for (index, writer) in writers.enumerated() { try writer.start(journals[index % 2]) }
+            for _ in 0..<400 {
+                let index = Int.random(in: 0..<6, using: &generator)
+                try writers[index].write(journals[index % 2], using: &generator)
+                if Int.random(in: 0..<3, using: &generator) == 0 { for journal in journals { try journal.commit() } }
+                if Int.random(in: 0..<15, using: &generator) == 0 { vault.pass() }
+                if Int.random(in: 0..<40, using: &generator) == 0 { rig.clock.advance(.seconds(20)) }
+            }
+            for journal in journals { try journal.commit() }
+            // A session that goes on is read from the store and then from the journals.
+            for writer in writers { expectSame(try rig.read(writer.session, withJournals: true), writer.frames) }
+            for (index, writer) in writers.enumerated() { try writer.end(journals[index % 2]) }
+            for journal in journals { journal.close() }
+            vault.flush()
+            for writer in writers {
+                expectSame(try rig.read(writer.session), writer.frames)
+                let report = rig.verify(writer.session)
+                #expect(report.status == .verified && report.findings.isEmpty, "seed \(seed): \(report.findings)")
+                #expect(report.outcome == .ended)
+            }
+            #expect(try rig.journalFiles.isEmpty)
+            #expect(vault.backlogBytes == 0)
+            #expect(vault.state == .healthy)
+        }
+    }
+
+    @Test func theManifestSaysWhatHappened() throws {
+        let rig = try Rig()
+        let vault = try rig.makeVault()
+        let journal = try rig.makeJournal(vault)
+        let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
+        var generator = SeededGenerator(seed: 4)
+        try writer.start(journal)
+        for _ in 0..<30 { try writer.write(journal, using: &generator) }
+        rig.clock.advance(.seconds(9))
+        try writer.end(journal)
+        try journal.commit()
+        vault.pass()
+        let object = try #require(try rig.store.open(ObjectName(session: writer.session, file: ObjectName.manifestFile)))
+        let manifest = try Manifest.fromJSON(try object.read(at: 0, count: object.size))
+        #expect(manifest.start?.target == "orders")
+        #expect(manifest.identity?.principal.user == "ada")
+        #expect(manifest.outcome == .ended && manifest.endReason == "client-closed" && manifest.durationNanoseconds == 5)
+        #expect(manifest.frames.values.reduce(0, +) == UInt64(writer.frames.count))
+        let started = try #require(manifest.started)
+        let ended = try #require(manifest.ended)
+        #expect(ended.nanoseconds - started.nanoseconds == 9_000_000_000)
+        #expect(manifest.accounting.client.isBalanced && manifest.accounting.server.isBalanced)
+    }
+
+    @Test func anIdleSessionDoesNotPinAJournalFile() throws {
+        let rig = try Rig()
+        let vault = try rig.makeVault()
+        let journal = try rig.makeJournal(vault, rotateAtBytes: 2_000)
+        var generator = SeededGenerator(seed: 5)
+        let idle = Writer(SessionID(at: rig.clock.wallTime(), using: &generator), clock: rig.clock)
+        try idle.start(journal)
+        let busy = Writer(SessionID(at: rig.clock.wallTime(), using: &generator), clock: rig.clock)
+        try busy.start(journal)
+        for _ in 0..<100 {
+            try busy.write(journal, using: &generator)
+            try journal.commit()
+            vault.pass()
+        }
+        #expect(try rig.journalFiles.count == 1)
+        try idle.end(journal)
+        try journal.commit()
+        vault.pass()
+        expectSame(try rig.read(idle.session), idle.frames)
+        #expect(rig.verify(idle.session).status == .verified)
+        #expect(rig.verify(busy.session).status == .incomplete)
+    }
+
+    @Test func framesAreStoredAfterTheIntervalAtTheLatest() throws {
+        let rig = try Rig()
+        let vault = try rig.makeVault()
+        let journal = try rig.makeJournal(vault)
+        let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
+        try writer.start(journal)
+        try journal.commit()
+        vault.pass()
+        #expect(try rig.store.list(writer.session).isEmpty)
+        rig.clock.advance(.seconds(30))
+        vault.pass()
+        #expect(try rig.store.list(writer.session) == ["000001.seg"])
+        expectSame(try rig.read(writer.session), writer.frames)
+    }
+
+    @Test func aStoreThatRefusesLosesNothing() throws {
+        let rig = try Rig { $0.segmentBytes = 2_000 }
+        let store = RefusingStore(rig.store)
+        let vault = try rig.makeVault(store)
+        let journal = try rig.makeJournal(vault, rotateAtBytes: 5_000)
+        var generator = SeededGenerator(seed: 6)
+        let writers = (0..<4).map { _ in Writer(SessionID(at: rig.clock.wallTime(), using: &generator), clock: rig.clock) }
+        for writer in writers { try writer.start(journal) }
+        store.refused.withLock { $0 = { _ in true } }
+        for round in 0..<200 {
+            try writers[round % 4].write(journal, using: &generator)
+            try journal.commit()
+            if round % 10 == 0 {
+                vault.pass()
+                rig.clock.advance(.seconds(1))
+            }
+        }
+        guard case .failing(let reason) = vault.state else {
+            Issue.record("the state is \(vault.state)")
+            return
+        }
+        #expect(reason == "refused by the test")
+        #expect(try rig.journalFiles.count > 3)
+        for writer in writers { try writer.end(journal) }
+        journal.close()
+        store.refused.withLock { $0 = { _ in false } }
+        rig.clock.advance(.seconds(60))
+        for _ in 0..<3 { vault.pass() }
+        #expect(vault.state == .healthy)
+        for writer in writers {
+            expectSame(try rig.read(writer.session), writer.frames)
+            #expect(rig.verify(writer.session).status == .verified)
+        }
+        #expect(try rig.journalFiles.isEmpty)
+    }
+
+    @Test func oneSessionThatTheStoreRefusesBlocksNoOther() throws {
+        let rig = try Rig()
+        let store = RefusingStore(rig.store)
+        let vault = try rig.makeVault(store)
+        let journal = try rig.makeJournal(vault)
+        var generator = SeededGenerator(seed: 7)
+        let writers = (0..<5).map { _ in Writer(SessionID(at: rig.clock.wallTime(), using: &generator), clock: rig.clock) }
+        let bad = writers[2].session
+        store.refused.withLock { $0 = { $0.session == bad } }
+        for writer in writers {
+            try writer.start(journal)
+            try writer.end(journal)
+        }
+        try journal.commit()
+        vault.pass()
+        for writer in writers where writer.session != bad { #expect(rig.verify(writer.session).status == .verified) }
+        #expect(vault.state == .failing(reason: "refused by the test") || vault.state == .healthy)
+        store.refused.withLock { $0 = { _ in false } }
+        rig.clock.advance(.seconds(60))
+        vault.pass()
+        #expect(rig.verify(bad).status == .verified)
+    }
+
+    @Test func memoryIsBoundedWhileTheStoreIsDown() throws {
+        let rig = try Rig {
+            $0.segmentBytes = 10_000
+            $0.memoryBytes = 100_000
+            $0.highWaterBytes = 2_000_000
+        }
+        let store = RefusingStore(rig.store)
+        store.refused.withLock { $0 = { _ in true } }
+        let vault = try rig.makeVault(store)
+        let journal = try rig.makeJournal(vault)
+        let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
+        var generator = SeededGenerator(seed: 8)
+        #expect(!vault.isFull)
+        for _ in 0..<60 {
+            for _ in 0..<4 { try writer.write(journal, using: &generator, upTo: 100_000) }
+            try journal.commit()
+            vault.pass()
+            rig.clock.advance(.seconds(5))
+        }
+        #expect(vault.backlogBytes > 2_000_000)
+        #expect(vault.isFull)
+        let held = vault.pendingBytes
+        #expect(held < 2 * 100_000 + 2 * (256 << 10), "\(held) bytes are held")
+    }
+
+    @Test func theRecorderGivesUpWhereNothingWasEndedAndTheJournalIsClosed() throws {
+        let rig = try Rig()
+        let vault = try rig.makeVault()
+        let journal = try rig.makeJournal(vault)
+        let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
+        try writer.start(journal)
+        try journal.commit()
+        journal.close()
+        vault.pass()
+        vault.pass()
+        let report = rig.verify(writer.session)
+        #expect(report.status == .verified && report.outcome == .interrupted)
+        expectSame(try rig.read(writer.session), writer.frames)
+        #expect(try rig.journalFiles.isEmpty)
+    }
+
+    @Test func framesBehindTheEndNeverReplaceEvidence() throws {
+        let rig = try Rig()
+        let vault = try rig.makeVault()
+        let journal = try rig.makeJournal(vault)
+        let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
+        try writer.start(journal)
+        try writer.end(journal)
+        try journal.commit()
+        vault.pass()
+        let frames = writer.frames
+        var generator = SeededGenerator(seed: 9)
+        for _ in 0..<5 { try writer.write(journal, using: &generator) }
+        journal.close()
+        vault.flush()
+        expectSame(try rig.read(writer.session), frames)
+        #expect(rig.verify(writer.session).status == .verified)
+        #expect(try rig.journalFiles.isEmpty)
+    }
+
+    @Test func theThreadStoresByItself() async throws {
+        let rig = try Rig()
+        let vault = try rig.makeVault()
+        vault.start()
+        let journal = try rig.makeJournal(vault)
+        let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
+        try writer.start(journal)
+        try writer.end(journal)
+        try journal.commit()
+        // Waits for what happens, however long that takes on a busy machine; the suite's own time limit is the bound.
+        while rig.verify(writer.session).status != .verified { try await Task.sleep(for: .milliseconds(5)) }
+        journal.close()
+        vault.stop()
+        #expect(try rig.journalFiles.isEmpty)
+    }
+
+    @Test func wrongSumsInTheEndRecordAreFound() throws {
+        let rig = try Rig()
+        let vault = try rig.makeVault()
+        let journal = try rig.makeJournal(vault)
+        let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
+        try writer.start(journal)
+        try writer.end(journal, accounting: Accounting(client: .init(seen: 9, verbatim: 9)))
+        journal.close()
+        vault.flush()
+        #expect(rig.verify(writer.session).findings.map(\.kind) == [.accountingWrong])
+    }
+
+    @Test func keysAreMadeOnceAndAreThePrivateOwnersAlone() throws {
+        let directory = try TemporaryDirectory()
+        let first = try ManifestSigner(directory: directory.path + "/keys")
+        let second = try ManifestSigner(directory: directory.path + "/keys")
+        #expect(first.publicKey == second.publicKey)
+        let mode = try #require(
+            FileManager.default.attributesOfItem(atPath: directory.path + "/keys/manifest.key")[.posixPermissions] as? Int)
+        #expect(mode == 0o600)
+        let line = try String(contentsOfFile: directory.path + "/keys/manifest.pub", encoding: .utf8)
+        #expect(ManifestPublicKey(line: line) == first.publicKey)
+        try Data("not a key".utf8).write(to: URL(fileURLWithPath: directory.path + "/keys/manifest.key"))
+        #expect(throws: KeyFileError.self) { try ManifestSigner(directory: directory.path + "/keys") }
+    }
+}
