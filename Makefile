@@ -43,7 +43,7 @@ demo: release ## a private database, an issuer, the gateway and an agent's sessi
 lint: setup ## formatting, scripts, and what the compiler does not check
 	swift format lint --strict --parallel --recursive Sources Tests
 	@for script in scripts/* .ci/run; do if head -1 "$$script" | grep -q bash; then bash -n "$$script" || exit 1; fi; done
-	@.build-venv/bin/python -m py_compile $$(grep -lE '^#!.*python' scripts/*) Tests/Support/*.py
+	@.build-venv/bin/python -m py_compile $$(grep -lE '^#!.*python' scripts/*) Tests/Support/*.py Benchmarks/*.py
 
 format: ## put the sources in the project's format
 	swift format --in-place --parallel --recursive Sources Tests

@@ -178,13 +178,13 @@ listen postgres
 
     def make_provider(self):
         process = subprocess.Popen(
-            [sys.executable, ROOT / "Tests/Support/glewlwyd.py", self.directory / "provider"], stdin=subprocess.PIPE,
+            [sys.executable, ROOT / "Tests/Support/glewlwyd.py", self.directory / "provider"], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, text=True, start_new_session=True)
         self.processes.append(process)
-        line = process.stdout.readline()
-        if not line:
-            raise SystemExit("bench: the OIDC provider did not start")
-        return json.loads(line)
+        for line in process.stdout:
+            if line.startswith("{"):
+                return json.loads(line)
+        raise SystemExit("bench: the OIDC provider did not start")
 
     def gatehouse(self, tls):
         return self.part(f"gatehouse {tls}", lambda: self.make_gatehouse(tls))

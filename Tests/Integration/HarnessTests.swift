@@ -28,7 +28,7 @@ extension IntegrationTests {
             #expect(logged.contains("app_rw@orders LOG:  statement: SELECT 'reached it'"))
         }
 
-        @Test(arguments: [("alice", ["dba", "sre"]), ("bob", ["agents"]), ("carol", ["managers"])])
+        @Test(arguments: [("alice", ["dba", "sre"]), ("bob", ["deploy-bots"]), ("carol", ["managers"])])
         func providerSignsTokensWithGroups(user: String, groups: [String]) async throws {
             let backstage = try await Backstage.shared()
             let token = try backstage.provider.token(for: user)

@@ -19,7 +19,7 @@ extension IntegrationTests {
             defer { folder.remove() }
             let child = try Child(
                 "psql", ["-X", "-A", "-t", "-q"], environment: bed.through().environment,
-                input: .text("SELECT 'sleeping', pg_sleep(0);\nSELECT pg_sleep(60);\nSELECT 'awake';\n"), directory: folder.path)
+                input: "SELECT 'sleeping', pg_sleep(0);\nSELECT pg_sleep(60);\nSELECT 'awake';\n", directory: folder.path)
             let end = ContinuousClock.now + .seconds(20)
             while !child.output.contains("sleeping"), ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(20)) }
             try await Task.sleep(for: .milliseconds(500))

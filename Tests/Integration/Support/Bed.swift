@@ -8,7 +8,7 @@ struct Bed: Sendable {
     let gateway: Gateway
     /// dba and sre: everything, as the writer.
     let alice: String
-    /// agents: the shop, as the reader.
+    /// deploy-bots: the shop, as the reader.
     let bob: String
     /// managers: nothing.
     let carol: String

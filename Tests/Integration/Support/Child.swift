@@ -28,44 +28,22 @@ final class Child: Sendable {
     let outputFile: String
     let errorFile: String
     private let ended = Mutex<Int32?>(nil)
-    /// The write end of its standard input, or -1.
-    private let inputEnd: Int32
-
-    enum Input {
-        case empty
-        case text(String)
-        /// Stays open as long as this object, or the tests, live.
-        case held
-    }
-
     /// Starts `program` (a name on PATH, or a path). `environment` is added to the tests' own.
     init(
-        _ program: String, _ arguments: [String], environment: [String: String] = [:], input: Input = .empty, directory: String
+        _ program: String, _ arguments: [String], environment: [String: String] = [:], input: String? = nil, directory: String
     ) throws {
         let stem = directory + "/" + UUID().uuidString.prefix(8)
         outputFile = stem + ".out"
         errorFile = stem + ".err"
         var inputFile = "/dev/null"
-        var pipe: [Int32] = [-1, -1]
-        switch input {
-        case .empty: break
-        case .text(let text):
+        if let input {
             inputFile = stem + ".in"
-            try Data(text.utf8).write(to: URL(fileURLWithPath: inputFile))
-        case .held:
-            guard Glibc.pipe(&pipe) == 0 else { throw HarnessError("pipe: \(String(cString: strerror(errno)))") }
-            for end in pipe { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+            try Data(input.utf8).write(to: URL(fileURLWithPath: inputFile))
         }
-        inputEnd = pipe[1]
-        defer { if pipe[0] >= 0 { close(pipe[0]) } }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        if pipe[0] >= 0 {
-            posix_spawn_file_actions_adddup2(&actions, pipe[0], 0)
-        } else {
-            posix_spawn_file_actions_addopen(&actions, 0, inputFile, O_RDONLY, 0)
-        }
+        posix_spawn_file_actions_addopen(&actions, 0, inputFile, O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, outputFile, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, errorFile, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         var attributes = posix_spawnattr_t()
@@ -83,10 +61,6 @@ final class Child: Sendable {
         guard failure == 0 else { throw HarnessError("\(program): \(String(cString: strerror(failure)))") }
         self.pid = pid
         Teardown.shared.add(group: pid)
-    }
-
-    deinit {
-        if inputEnd >= 0 { close(inputEnd) }
     }
 
     var output: String { Self.text(of: outputFile) }
@@ -140,7 +114,7 @@ enum Shell {
         let folder = try TemporaryDirectory()
         defer { folder.remove() }
         let child = try Child(
-            program, arguments, environment: environment, input: input.map { .text($0) } ?? .empty, directory: folder.path)
+            program, arguments, environment: environment, input: input, directory: folder.path)
         guard let status = try await child.wait(upTo: deadline) else {
             await child.end()
             throw HarnessError("\(program) still ran after \(deadline)\n\(child.output.suffix(2000))\n\(child.errors.suffix(2000))")

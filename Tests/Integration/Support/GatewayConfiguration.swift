@@ -56,7 +56,7 @@ struct GatewayConfiguration: Sendable {
           - groups: [dba]
             targets: [orders, bench, closed]
             roles: [reader, writer]
-          - groups: [agents]
+          - groups: [deploy-bots]
             labels: { shop: yes-it-is }
             roles: [reader]
         rules:

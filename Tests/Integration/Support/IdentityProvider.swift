@@ -1,6 +1,6 @@
 import Foundation
 
-/// A real OIDC provider (glewlwyd) with three people in it: alice (dba, sre), bob (agents), carol (managers).
+/// A real OIDC provider (glewlwyd) with three people in it: alice (dba, sre), bob (deploy-bots), carol (managers).
 struct IdentityProvider: Sendable {
     let issuer: String
     /// The client that the tokens are for: their audience.
@@ -12,12 +12,11 @@ struct IdentityProvider: Sendable {
     static func start() async throws -> IdentityProvider {
         let folder = try TemporaryDirectory()
         let script = ProcessInfo.processInfo.environment["GATEHOUSE_GLEWLWYD"] ?? Project.support("glewlwyd.py")
-        // The script ends with its standard input, and so with the tests.
-        let child = try Child(Project.python, [script, folder.file("glewlwyd")], input: .held, directory: folder.path)
+        let child = try Child(Project.python, [script, folder.file("glewlwyd")], directory: folder.path)
         let end = ContinuousClock.now + .seconds(30)
         while ContinuousClock.now < end {
-            if child.output.hasSuffix("\n") {
-                let facts = try JSON.parse(child.output)
+            if let line = child.output.split(separator: "\n").first(where: { $0.hasPrefix("{") && $0.hasSuffix("}") }) {
+                let facts = try JSON.parse(String(line))
                 guard let issuer = facts["issuer"]?.string, let client = facts["client"]?.string, case .object(let users)? = facts["users"]
                 else { throw HarnessError("the OIDC provider said: \(child.output.prefix(300))") }
                 return IdentityProvider(
