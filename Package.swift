@@ -80,7 +80,7 @@ let package = Package(
         suite("Analysis", ["GatehouseCore"]),
         suite("Policy", ["GatehouseCore"]),
         suite("Masking", ["GatehouseCore", nioCore]),
-        suite("Recording", ["GatehouseCore", crypto, nioCore], exclude: ["reader.py"]),
+        suite("Recording", ["GatehouseCore", crypto, logging, nioCore], exclude: ["reader.py"]),
         suite("Catalog", ["GatehouseCore", "Identity", grdb]),
         suite("Relay", ["GatehouseCore", nioCore, nioEmbedded]),
         suite("Postgres", ["GatehouseCore", "Analysis", "Policy", "Masking", "Recording", "Identity", "Relay", nioCore, nioEmbedded, nioSSL]),
