@@ -90,7 +90,7 @@ let package = Package(
         suite("Analysis", ["GatehouseCore"]),
         suite("Policy", ["GatehouseCore"]),
         suite("Masking", ["GatehouseCore", nioCore]),
-        suite("Recording", ["GatehouseCore", crypto, nioCore], exclude: ["reader.py"]),
+        suite("Recording", ["GatehouseCore", crypto, logging, nioCore], exclude: ["reader.py"]),
         suite("Catalog", ["GatehouseCore", "Identity", grdb], exclude: ["Fixtures"]),
         suite("Relay", ["GatehouseCore", nioCore, nioEmbedded]),
         suite(

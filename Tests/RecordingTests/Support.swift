@@ -1,5 +1,6 @@
 import Foundation
 import GatehouseCore
+import Logging
 import Synchronization
 import Testing
 
@@ -198,7 +199,9 @@ final class Rig {
     }
 
     func makeVault(_ other: (any SegmentStore)? = nil) throws -> Vault {
-        try Vault(configuration: configuration, store: other ?? store, signer: signer, clock: clock, fileSystem: fileSystem)
+        try Vault(
+            configuration: configuration, store: other ?? store, signer: signer, clock: clock, fileSystem: fileSystem,
+            logger: Logger(label: "vault") { _ in SwiftLogNoOpLogHandler() })
     }
 
     func makeJournal(_ vault: Vault?, loop: Int = 0, rotateAtBytes: Int = 64 << 20) throws(JournalError) -> Journal {

@@ -109,8 +109,10 @@ private func save(_ bytes: [UInt8], _ path: String) throws { try Data(bytes).wri
                 try save(first, directory + "/" + other)
             }
         case 7:
+            // Segments of a session begin alike: a cut there puts the other one in place whole.
             return Mutation(
-                name: "splice", session: session, files: [segment], expected: [.segmentDamaged, .segmentTruncated], blamed: segment
+                name: "splice", session: session, files: [segment], expected: [.segmentDamaged, .segmentTruncated, .segmentMisplaced],
+                blamed: segment
             ) { directory in
                 let (first, second) = (try load(directory + "/" + segment), try load(directory + "/" + other))
                 let cut = 1 + Int(seed % UInt64(min(first.count, second.count) - 1))
@@ -145,7 +147,7 @@ private func save(_ bytes: [UInt8], _ path: String) throws { try Data(bytes).wri
         }
     }
 
-    /// A segment without one of its frames, with all its own checksums and hashes made anew: what somebody who can write to the
+    /// A segment without one of its frames (or, if it has but one, with another time in it), with all its own checksums and hashes made anew: what somebody who can write to the
     /// store, and has no key, would put there.
     private func resealed(_ path: String, _ session: SessionID, _ seed: UInt64) throws -> [UInt8] {
         let file = String(path.split(separator: "/").last ?? "")
@@ -153,7 +155,7 @@ private func save(_ bytes: [UInt8], _ path: String) throws { try Data(bytes).wri
         let decoder = try SegmentDecoder(object)
         var frames: [Frame] = []
         while let frame = try decoder.next() { frames.append(frame) }
-        frames.remove(at: Int(seed % UInt64(frames.count)))
+        if frames.count > 1 { frames.remove(at: Int(seed % UInt64(frames.count))) } else { frames[0].time.nanoseconds += 1 }
         let bytes = frames.flatMap(encodeFrame)
         let first = try #require(frames.first)
         let last = try #require(frames.last)

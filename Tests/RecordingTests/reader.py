@@ -98,7 +98,7 @@ def account(frames):
                 _, seen, stands = struct.unpack_from("<QQQ", payload, 8)
                 sums[k] += seen
                 recorded -= stands
-        result[side] = {"verbatim": recorded, "withheldSecrets": sums[7], "replacedByMasks": sums[8], "gaps": sums[11]}
+        result[side] = {"verbatim": max(recorded, 0), "withheldSecrets": sums[7], "replacedByMasks": sums[8], "gaps": sums[11]}
         result[side]["seen"] = sum(result[side].values())
     return result
 

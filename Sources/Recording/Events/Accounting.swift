@@ -83,12 +83,13 @@ struct AccountingCounter: Hashable {
         }
     }
 
-    /// The sums; `verbatim` wraps when more bytes are said to stand in than are recorded, and then equals no honest count.
+    /// The sums. A substitution is recorded before the messages that it is about: where an interrupted session ends between the two,
+    /// more stands in than is recorded, and `verbatim` is 0.
     var accounting: Accounting {
         var result = Accounting()
         for direction in Direction.allCases {
             let side = Int(direction.rawValue)
-            let verbatim = recorded[side] &- standIns[side]
+            let verbatim = recorded[side] > standIns[side] ? recorded[side] - standIns[side] : 0
             result[direction] = Accounting.Flow(
                 seen: verbatim &+ masked[side] &+ withheld[side] &+ gaps[side], verbatim: verbatim, replacedByMasks: masked[side],
                 withheldSecrets: withheld[side], gaps: gaps[side])
