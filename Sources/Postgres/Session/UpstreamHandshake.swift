@@ -120,10 +120,10 @@ struct UpstreamHandshake {
             default: throw .protocolViolation("the server sent message '\(printable(header.type))' amid authentication")
             }
         case .starting(var ready):
-            let start = input.readerIndex
+            let whole = input
             guard let (header, received) = try nextMessage() else { return nil }
             var body = received
-            let message = input.getSlice(at: start, length: header.totalLength) ?? ByteBuffer()
+            let message = whole.getSlice(at: whole.readerIndex, length: header.totalLength) ?? ByteBuffer()
             return try receiveStarting(header, message, &body, &ready)
         }
     }
