@@ -18,6 +18,7 @@ let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "s
 let jwtKit: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
@@ -69,7 +70,7 @@ let package = Package(
         room("Postgres", ["GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Relay", "CLibPQ",
                           crypto, cryptoExtras, nioCore, nioPosix, nioSSL, x509, logging, metrics]),
         room("Settings", ["GatehouseCore", "Policy", "Masking", yams]),
-        room("Console", ["GatehouseCore", "Identity", "Catalog", hummingbird, hummingbirdTLS, jwtKit, nioCore, nioSSL, logging, metrics]),
+        room("Console", ["GatehouseCore", "Identity", "Catalog", hummingbird, hummingbirdCore, hummingbirdTLS, crypto, nioCore, nioSSL, logging, metrics]),
         .executableTarget(
             name: "gatehouse",
             dependencies: ["GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Catalog", "Relay",
@@ -77,8 +78,10 @@ let package = Package(
                            nioCore, nioPosix, nioSSL],
             swiftSettings: strict),
 
+        // Real OIDC providers for tests, run by the scripts of Tests/Support.
+        .target(name: "ProviderSupport", path: "Tests/ProviderSupport", swiftSettings: strict),
         suite("GatehouseCore", []),
-        suite("Identity", ["GatehouseCore", crypto, cryptoExtras, hummingbird, logging]),
+        suite("Identity", ["GatehouseCore", "ProviderSupport", crypto, cryptoExtras, hummingbird, logging]),
         suite("Analysis", ["GatehouseCore"]),
         suite("Policy", ["GatehouseCore"]),
         suite("Masking", ["GatehouseCore", nioCore]),
@@ -87,7 +90,8 @@ let package = Package(
         suite("Relay", ["GatehouseCore", nioCore, nioEmbedded]),
         suite("Postgres", ["GatehouseCore", "Analysis", "Policy", "Masking", "Recording", "Identity", "Relay", nioCore, nioEmbedded, nioSSL]),
         suite("Settings", ["GatehouseCore", "Policy"]),
-        suite("Console", ["GatehouseCore", "Identity", "Catalog", hummingbird, metrics, .product(name: "HummingbirdTesting", package: "hummingbird")]),
+        suite("Console", ["GatehouseCore", "ProviderSupport", "Identity", "Catalog", crypto, hummingbird, nioSSL, x509, logging, metrics,
+                          .product(name: "HummingbirdTesting", package: "hummingbird")]),
         .testTarget(name: "IntegrationTests", dependencies: ["GatehouseCore"], path: "Tests/Integration", swiftSettings: strict),
         .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: strict),
     ]
