@@ -82,10 +82,12 @@ struct Authentication: RouterMiddleware {
             // No login name: the administration is no target, so a ticket for a single target does not open it.
             principal = try await backend.authenticator.authenticate(secret, from: context.address, asking: "")
         } catch {
-            try? backend.audit.note(
-                .init(
-                    time: backend.clock.wallTime(), principal: nil, address: context.address, kind: .authenticationFailed,
-                    detail: ["reason": error.code.name, "detail": error.auditDetail, "path": Self.shown(request.uri.path)]))
+            if !error.isRepeat {
+                try? backend.audit.note(
+                    .init(
+                        time: backend.clock.wallTime(), principal: nil, address: context.address, kind: .authenticationFailed,
+                        detail: ["reason": error.code.name, "detail": error.auditDetail, "path": Self.shown(request.uri.path)]))
+            }
             throw Self.problem(error)
         }
         var context = context
