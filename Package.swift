@@ -20,6 +20,7 @@ let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "s
 let jwtKit: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
@@ -75,7 +76,7 @@ let package = Package(
                 crypto, cryptoExtras, nioCore, nioPosix, nioSSL, nioTLS, x509, logging, metrics,
             ]),
         room("Settings", ["GatehouseCore", "Policy", "Masking", yams]),
-        room("Console", ["GatehouseCore", "Identity", "Catalog", hummingbird, hummingbirdTLS, jwtKit, nioCore, nioSSL, logging, metrics]),
+        room("Console", ["GatehouseCore", "Identity", "Catalog", hummingbird, hummingbirdCore, hummingbirdTLS, crypto, nioCore, nioSSL, logging, metrics]),
         .executableTarget(
             name: "gatehouse",
             dependencies: [
@@ -85,8 +86,10 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // Real OIDC providers for tests, run by the scripts of Tests/Support.
+        .target(name: "ProviderSupport", path: "Tests/ProviderSupport", swiftSettings: strict),
         suite("GatehouseCore", []),
-        suite("Identity", ["GatehouseCore", crypto, cryptoExtras, hummingbird, logging]),
+        suite("Identity", ["GatehouseCore", "ProviderSupport", crypto, cryptoExtras, hummingbird, logging]),
         suite("Analysis", ["GatehouseCore"]),
         suite("Policy", ["GatehouseCore"]),
         suite("Masking", ["GatehouseCore", nioCore]),
@@ -102,7 +105,10 @@ let package = Package(
         suite("Settings", ["GatehouseCore", "Policy"]),
         suite(
             "Console",
-            ["GatehouseCore", "Identity", "Catalog", hummingbird, metrics, .product(name: "HummingbirdTesting", package: "hummingbird")]),
+            [
+                "GatehouseCore", "ProviderSupport", "Identity", "Catalog", crypto, hummingbird, nioSSL, x509, logging, metrics,
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ]),
         .testTarget(name: "CommandsTests", dependencies: ["gatehouse"], swiftSettings: strict),
         .testTarget(name: "IntegrationTests", dependencies: ["GatehouseCore"], path: "Tests/Integration", swiftSettings: strict),
         .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: strict),

@@ -66,6 +66,9 @@ public struct AuthenticationFailure: Error, Sendable, Hashable {
     public var clientMessage: String
     /// More, for the audit log: what was claimed (bounded, printable), what was expected.
     public var auditDetail: String
+    /// One of a flood of throttled tries, whose like was reported seconds ago: need not be written to the audit log, since the
+    /// next that is says how many there were.
+    public var isRepeat = false
 
     public init(_ code: Code, client: String, audit: String) {
         self.code = code

@@ -1,4 +1,5 @@
 import GatehouseCore
+import ProviderSupport
 import Testing
 
 @testable import Identity

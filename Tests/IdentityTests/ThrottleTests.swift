@@ -62,6 +62,27 @@ import Testing
         #expect(wait("192.0.2.1", "") == nil)
     }
 
+    /// A flood must not fill the audit log; and yet every try is accounted for.
+    @Test func floodsAreReportedInSums() {
+        for _ in 0..<10 { throttle.failed(address: "192.0.2.1", login: "orders") }
+        func failure() -> AuthenticationFailure? {
+            do throws(AuthenticationFailure) {
+                try throttle.check(address: "192.0.2.1", login: "orders")
+                return nil
+            } catch { return error }
+        }
+        #expect(failure()?.isRepeat == false)
+        for _ in 0..<1_000 { #expect(failure()?.isRepeat == true) }
+        for _ in 0..<10 { throttle.failed(address: "192.0.2.1", login: "orders") }
+        clock.advance(4)
+        #expect(failure()?.isRepeat == true)
+        clock.advance(6)
+        for _ in 0..<10 { throttle.failed(address: "192.0.2.1", login: "orders") }
+        let next = failure()
+        #expect(next?.isRepeat == false)
+        #expect(next?.auditDetail.contains("1001 more") == true)
+    }
+
     @Test func memoryIsBounded() {
         var buckets = TokenBuckets(rate: .init(burst: 2, perSecond: 0.001), capacity: 64)
         for index in 0..<10_000 {

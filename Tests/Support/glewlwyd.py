@@ -4,6 +4,8 @@ the process that started it is gone.
 
     glewlwyd.py DIRECTORY [PORT]        needs glewlwyd, sqlite3 and openssl; PORT 0 or none: a free one
 
+DIRECTORY is made, and removed at the end unless the provider did not start.
+
 Once it answers it prints two lines:
     READY ISSUER
     {"issuer": ..., "client": "gw", "client_secret": ..., "users": {NAME: {"access_token": ..., "id_token": ...}}}
@@ -15,6 +17,7 @@ import base64
 import http.cookiejar
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -168,8 +171,11 @@ def main():
         people = {name: tokens(issuer, name) for name in PEOPLE}
         print("READY", issuer)
         print(json.dumps({"issuer": issuer, "client": CLIENT, "client_secret": CLIENT_SECRET, "users": people}), flush=True)
-        while os.getppid() == parent:
-            time.sleep(0.5)
+        try:
+            while os.getppid() == parent:
+                time.sleep(0.5)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
     except urllib.error.HTTPError as error:
         sys.exit(f"{error.url}: {error.code} {error.read().decode(errors='replace')}")
     finally:

@@ -2,9 +2,9 @@
 ///
 /// Strict: one byte sequence has one text. Padding, white space, the other alphabet and non-zero spare bits are refused, so
 /// that a token cannot be varied without changing its signature.
-enum Base64URL {
+package enum Base64URL {
     /// The bytes that `text` stands for; nil when it is not the one right text of any bytes.
-    static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+    package static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
         guard text.count % 4 != 1 else { return nil }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count / 4 * 3 + 2)
@@ -24,7 +24,7 @@ enum Base64URL {
         return bytes
     }
 
-    static func encode(_ bytes: some Sequence<UInt8>) -> String {
+    package static func encode(_ bytes: some Sequence<UInt8>) -> String {
         var text: [UInt8] = []
         var held: UInt32 = 0
         var bits = 0

@@ -43,10 +43,9 @@ public struct OIDCAuthenticator: Authenticator {
 
     /// Asks each issuer for its keys, unless they are there. What is wrong, by issuer name; empty when all is well.
     public func unreachableIssuers() async -> [String: String] {
-        var problems: [String: String] = [:]
-        for issuer in issuers.values {
-            if let problem = await issuer.warm() { problems[issuer.settings.name] = problem }
+        await withTaskGroup(of: (String, String?).self) { group in
+            for issuer in issuers.values { group.addTask { (issuer.settings.name, await issuer.warm()) } }
+            return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
         }
-        return problems
     }
 }

@@ -27,6 +27,9 @@ public final class Throttle: Sendable {
     private struct State {
         var addresses: TokenBuckets
         var logins: TokenBuckets
+        /// When a network's throttled tries were last reported, and how many were not since.
+        var reports: TokenBuckets
+        var unreported: UInt64 = 0
     }
 
     private let state: Mutex<State>
@@ -41,7 +44,7 @@ public final class Throttle: Sendable {
         state = Mutex(
             State(
                 addresses: buckets(burst: bounds.addressBurst, perMinute: bounds.addressPerMinute),
-                logins: buckets(burst: bounds.loginBurst, perMinute: bounds.loginPerMinute)))
+                logins: buckets(burst: bounds.loginBurst, perMinute: bounds.loginPerMinute), reports: buckets(burst: 1, perMinute: 6)))
     }
 
     /// Before any work is done for a try.
@@ -49,16 +52,27 @@ public final class Throttle: Sendable {
     /// - Throws: `throttled`, with how long to wait.
     public func check(address: String, login: String) throws(AuthenticationFailure) {
         let now = clock.monotonicNanoseconds()
-        let wait = state.withLock { state in
-            max(
-                state.addresses.wait(Self.network(of: address), now: now),
-                login.isEmpty ? .zero : state.logins.wait(Self.key(login), now: now))
+        let network = Self.network(of: address)
+        let (wait, isRepeat, unreported) = state.withLock { state -> (Duration, Bool, UInt64) in
+            let wait = max(
+                state.addresses.wait(network, now: now), login.isEmpty ? .zero : state.logins.wait(Self.key(login), now: now))
+            guard wait > .zero else { return (.zero, false, 0) }
+            guard state.reports.wait(network, now: now) == .zero else {
+                state.unreported &+= 1
+                return (wait, true, 0)
+            }
+            state.reports.take(network, now: now)
+            defer { state.unreported = 0 }
+            return (wait, false, state.unreported)
         }
         guard wait > .zero else { return }
         let seconds = wait.components.seconds + 1
-        throw AuthenticationFailure(
+        let since = unreported > 0 ? "; \(unreported) more throttled tries since the last report" : ""
+        var failure = AuthenticationFailure(
             .throttled(retryAfter: .seconds(seconds)), client: "Too many failed tries. Wait \(seconds) s and try again.",
-            audit: "too many failed tries from \(quoted(address, limit: 64)) or for \(quoted(login, limit: 64))")
+            audit: "too many failed tries from \(quoted(address, limit: 64)) or for \(quoted(login, limit: 64))\(since)")
+        failure.isRepeat = isRepeat
+        throw failure
     }
 
     public func failed(address: String, login: String) {

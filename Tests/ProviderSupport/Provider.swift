@@ -1,27 +1,26 @@
 import Foundation
 
 /// A real OIDC provider, run by a script in `Tests/Support`.
-final class Provider: Sendable {
-    struct Description: Decodable, Sendable {
-        var issuer: String
-        var client: String
-        var users: [String: [String: String]]
+public final class Provider: Sendable {
+    /// What the script says of it.
+    public struct Description: Decodable, Sendable {
+        public var issuer: String
+        public var client: String
+        /// By name: `id_token`, and `access_token` where there is one.
+        public var users: [String: [String: String]]
     }
 
-    struct Failure: Error, CustomStringConvertible {
-        var description: String
+    public struct Failure: Error, CustomStringConvertible {
+        public var description: String
     }
 
-    let description: Description
+    public let description: Description
     private let process: Process
     private let directory: URL
 
     /// Runs `body` with the provider up, and takes the provider down after.
-    static func with(_ script: String, _ body: (Description) async throws -> Void) async throws {
-        let provider = try await withCheckedThrowingContinuation { continuation in
-            // It reads a pipe until the provider is ready: not on a thread that tasks share.
-            DispatchQueue.global().async { continuation.resume(with: Result { try start(script) }) }
-        }
+    public static func with(_ script: String, _ body: (Description) async throws -> Void) async throws {
+        let provider = try await launch(script)
         do {
             try await body(provider.description)
         } catch {
@@ -31,8 +30,32 @@ final class Provider: Sendable {
         await provider.stop()
     }
 
+    /// A provider for all tests of a process; its script ends with that.
+    public static func shared(_ script: String) async throws -> Description {
+        try await kept.provider(script).description
+    }
+
+    private static let kept = Kept()
+
+    private actor Kept {
+        private var providers: [String: Task<Provider, any Error>] = [:]
+
+        func provider(_ script: String) async throws -> Provider {
+            let task = providers[script] ?? Task { try await Provider.launch(script) }
+            providers[script] = task
+            return try await task.value
+        }
+    }
+
+    /// It reads a pipe until the provider is ready: not on a thread that tasks share.
+    private static func launch(_ script: String) async throws -> Provider {
+        try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(with: Result { try start(script) }) }
+        }
+    }
+
     private static func start(_ script: String) throws -> Provider {
-        let support = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let support = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appending(path: "Support")
         let root = support.deletingLastPathComponent().deletingLastPathComponent()
         let python = root.appending(path: ".build-venv/bin/python3").path

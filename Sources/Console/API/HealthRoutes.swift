@@ -1,0 +1,52 @@
+import Foundation
+import Hummingbird
+
+/// `/healthz`, `/readyz`, `/metrics`: for machines that watch the gateway; they need no token and tell nothing of anybody.
+struct HealthRoutes: Sendable {
+    let backend: ConsoleBackend
+    let metrics: PrometheusRegistry
+
+    /// A check that takes longer has failed: what asks has its own deadline.
+    static let checkTimeout: Duration = .seconds(5)
+
+    func add(to router: Router<ConsoleContext>) {
+        router.get("healthz") { _, _ in try API.json(["status": "ok", "node": backend.node, "version": backend.version]) }
+        router.get("readyz", use: ready)
+        router.get("metrics") { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                body: .init(byteBuffer: ByteBuffer(string: metrics.exposition())))
+        }
+    }
+
+    private struct Readiness: Encodable {
+        struct Check: Encodable {
+            var ok: Bool
+            var problem: String?
+        }
+        var status: String
+        var checks: [String: Check]
+    }
+
+    @Sendable private func ready(_ request: Request, _ context: ConsoleContext) async throws -> Response {
+        let checks = await withTaskGroup(of: (String, String?).self) { group in
+            for check in backend.readiness { group.addTask { (check.name, await Self.bounded(check.check)) } }
+            return await group.reduce(into: [:]) { $0[$1.0] = Readiness.Check(ok: $1.1 == nil, problem: $1.1) }
+        }
+        let isReady = checks.values.allSatisfy(\.ok)
+        return try API.json(
+            Readiness(status: isReady ? "ready" : "not ready", checks: checks), status: isReady ? .ok : .serviceUnavailable)
+    }
+
+    private static func bounded(_ check: @escaping @Sendable () async -> String?) async -> String? {
+        await withTaskGroup(of: String?.self) { group in
+            group.addTask { await check() }
+            group.addTask {
+                do { try await Task.sleep(for: checkTimeout) } catch { return nil }
+                return "no answer within \(checkTimeout)"
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
+    }
+}

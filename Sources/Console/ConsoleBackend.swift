@@ -1,0 +1,85 @@
+public import Catalog
+public import GatehouseCore
+public import Identity
+
+/// What the console asks of the rest of the gateway; the program fills it in, so that no protocol is known here.
+public struct ConsoleBackend: Sendable {
+    /// A recording's events as JSON texts without line ends, one a call, nil at the end. Pulled, so that a slow reader holds
+    /// nothing in memory. An error ends the stream; its description is shown to the reader.
+    public typealias EventLines = @Sendable () async throws -> [UInt8]?
+
+    /// A target as a caller may see it.
+    public struct TargetSummary: Sendable, Codable, Hashable {
+        public var name: String
+        /// `postgres`, ...
+        public var `protocol`: String
+        /// Those that this caller may take.
+        public var roles: [String]
+        public var labels: [String: String]
+        /// The client line, ready to run.
+        public var connect: String
+
+        public init(name: String, protocol: String, roles: [String], labels: [String: String], connect: String) {
+            self.name = name
+            self.protocol = `protocol`
+            self.roles = roles
+            self.labels = labels
+            self.connect = connect
+        }
+    }
+
+    /// Something that must work for the gateway to take sessions. Returns what is wrong, or nil.
+    public struct ReadinessCheck: Sendable {
+        public var name: String
+        public var check: @Sendable () async -> String?
+
+        public init(name: String, check: @escaping @Sendable () async -> String?) {
+            self.name = name
+            self.check = check
+        }
+    }
+
+    public var node: String
+    public var version: String
+    public var clock: any GatewayClock
+    public var authenticator: any Authenticator
+    public var sessions: any SessionIndex
+    public var audit: any AuditLog
+    public var tickets: any TicketStore
+    public var ticketOffice: TicketOffice
+    public var readiness: [ReadinessCheck]
+    /// The targets that a caller may use.
+    public var targets: @Sendable (Principal) async -> [TargetSummary]
+    /// The events of a session; with `follow` also those to come, until it ends.
+    public var events: @Sendable (_ session: SessionRecord, _ follow: Bool) async throws -> EventLines
+    /// Checks a session's recording. Returns a JSON object.
+    public var verify: @Sendable (SessionRecord) async throws -> [UInt8]
+    /// Ends a live session, with words for its client. False when it does not live here.
+    public var end: @Sendable (_ session: SessionID, _ reason: String) async -> Bool
+    /// A ticket was revoked: ends the sessions that it opened.
+    public var ticketRevoked: @Sendable (_ id: String) async -> Void
+
+    public init(
+        node: String, version: String, clock: any GatewayClock = SystemClock(), authenticator: any Authenticator,
+        sessions: any SessionIndex, audit: any AuditLog, tickets: any TicketStore, ticketOffice: TicketOffice,
+        readiness: [ReadinessCheck] = [], targets: @escaping @Sendable (Principal) async -> [TargetSummary],
+        events: @escaping @Sendable (SessionRecord, Bool) async throws -> EventLines,
+        verify: @escaping @Sendable (SessionRecord) async throws -> [UInt8],
+        end: @escaping @Sendable (SessionID, String) async -> Bool, ticketRevoked: @escaping @Sendable (String) async -> Void
+    ) {
+        self.node = node
+        self.version = version
+        self.clock = clock
+        self.authenticator = authenticator
+        self.sessions = sessions
+        self.audit = audit
+        self.tickets = tickets
+        self.ticketOffice = ticketOffice
+        self.readiness = readiness
+        self.targets = targets
+        self.events = events
+        self.verify = verify
+        self.end = end
+        self.ticketRevoked = ticketRevoked
+    }
+}
