@@ -1,10 +1,13 @@
 import Catalog
+import Console
 import Foundation
 import GatehouseCore
 import Identity
 import Logging
+import Metrics
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Policy
 import Postgres
 import Recording
@@ -14,25 +17,39 @@ import Settings
 /// Runs the gateway until it is told to stop. Top to bottom, this is the architecture: the only place that names every part.
 func serve(_ settings: GatehouseSettings, configurationPath: String) async throws {
     let clock = SystemClock()
-    var logger = Logger(label: "gatehouse")
-    logger.logLevel = Logger.Level(rawValue: settings.log.level.rawValue) ?? .info
+    let logger = makeLogger(settings.log)
     let data = settings.dataDirectory
     try FileManager.default.createDirectory(
         atPath: data, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+
+    let recordings = Recordings(dataDirectory: data)
+    let registry = PrometheusRegistry()
+    MetricsSystem.bootstrap(registry)
+
+    // Evidence: what an earlier run left is finished first; then a journal for each event loop, and the vault that follows them.
+    let vault = try Vault(
+        configuration: VaultConfiguration(journalDirectory: recordings.journal, node: settings.node, gatewayVersion: gatewayVersion),
+        store: recordings.store, signer: try ManifestSigner(directory: recordings.keys), clock: clock, logger: logger)
+    let recovered = try vault.recover()
+    if recovered.interrupted > 0 || !recovered.damage.isEmpty {
+        logger.warning(
+            "recordings of an earlier run were recovered",
+            metadata: ["interrupted": "\(recovered.interrupted)", "damage": "\(recovered.damage)"])
+    }
+    vault.start()
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, System.coreCount / 2))
+    let recorders = try await LoopRecorders.make(for: group) { number, loop in
+        try Journal(directory: recordings.journal, loop: number, node: settings.node, clock: clock, vault: vault) { loop.execute($0) }
+    }
 
     // Who calls.
     let catalog = try SQLiteCatalog(path: data + "/catalog.sqlite")
     let interrupted = try await catalog.interruptSessions(ofNode: settings.node, at: clock.wallTime())
     if interrupted > 0 { logger.warning("sessions of an earlier run were interrupted", metadata: ["count": "\(interrupted)"]) }
+    let tickets = TicketOffice(store: catalog, clock: clock)
     let authenticator = GatewayAuthenticator(
-        tokens: try OIDCAuthenticator(settings.issuers.map(IssuerSettings.init), clock: clock),
-        tickets: TicketOffice(store: catalog, clock: clock), throttle: Throttle(clock: clock))
-
-    // Evidence: a journal for each event loop.
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, System.coreCount / 2))
-    let recorders = try await LoopRecorders.make(for: group) { number, loop in
-        try Journal(directory: data + "/journal", loop: number, node: settings.node, clock: clock, vault: nil) { loop.execute($0) }
-    }
+        tokens: try OIDCAuthenticator(settings.issuers.map(IssuerSettings.init), clock: clock), tickets: tickets,
+        throttle: Throttle(clock: clock))
 
     // What they may do, and to whom.
     let gateway = Gateway(
@@ -60,10 +77,23 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
             shared: shared)
         channels.append(try await bind(listener, to: postgres, clock, group))
     }
-    logger.notice("ready", metadata: ["node": "\(settings.node)", "configuration": "\(configurationPath)"])
+
+    // Where it is watched and administered from.
+    let console = try ConsoleServer(
+        consoleSettings(settings.admin),
+        backend: consoleBackend(settings, gateway, catalog, authenticator, tickets, vault, recordings), metrics: registry, logger: logger)
 
     // Until it is told to stop: no new sessions, then an end for those that there are.
-    await terminationSignal()
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+        tasks.addTask {
+            try await console.run { _ in
+                logger.notice("ready", metadata: ["node": "\(settings.node)", "admin": "\(settings.admin.listen)"])
+            }
+        }
+        tasks.addTask { await terminationSignal() }
+        try await tasks.next()
+        tasks.cancelAll()
+    }
     logger.notice("stopping")
     for channel in channels {
         try? await channel.close()
@@ -74,9 +104,16 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
         try await Task.sleep(for: .milliseconds(50))
     }
     await recorders.closeAll()
+    vault.stop()
     try await catalog.flush()
     try await catalog.close()
     try await group.shutdownGracefully()
+}
+
+private func makeLogger(_ settings: LogSettings) -> Logger {
+    var logger = Logger(label: "gatehouse")
+    logger.logLevel = Logger.Level(rawValue: settings.level.rawValue) ?? .info
+    return logger
 }
 
 private func listenerTLS(_ listener: ListenerSettings, _ data: String, _ clock: any GatewayClock) throws -> ServerTLS {

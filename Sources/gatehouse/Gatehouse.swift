@@ -25,6 +25,7 @@ struct Gatehouse: AsyncParsableCommand {
         version: gatehouseVersion,
         subcommands: [
             Serve.self, Check.self, Targets.self, Sessions.self, Tickets.self, Verify.self, Login.self, WhoAmI.self, Version.self,
+            DevelopmentIssuerCommand.self,
         ])
 
     static func main() async {

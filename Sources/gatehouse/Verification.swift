@@ -1,3 +1,7 @@
+import Foundation
+import GatehouseCore
+import Recording
+
 /// What `verify` is asked to look at.
 struct VerificationRequest {
     /// The data directory or the store in it.
@@ -10,5 +14,58 @@ struct VerificationRequest {
 
 /// Checks a store; the report is JSON of the form that docs/cli.md tells.
 func verifyStore(_ request: VerificationRequest) async throws -> JSON {
-    throw CommandFailure(.failure, "not composed yet")
+    let nested = request.directory + "/store"
+    let root = FileManager.default.fileExists(atPath: nested) ? nested : request.directory
+    let keys = try publicKeys(request, root: root)
+    let verifier = Verifier(store: LocalStore(root: root), keys: keys)
+    let reports: [SessionReport]
+    if let text = request.session {
+        guard let session = SessionID(text) else { throw CommandFailure(.usage, "'\(text)' is not a session's id") }
+        reports = [verifier.verify(session)]
+    } else {
+        reports = try verifier.verifyAll().sessions
+    }
+    return try JSON.parse(verificationReport(reports))
+}
+
+/// The report as JSON bytes.
+func verificationReport(_ reports: [SessionReport]) throws -> [UInt8] {
+    struct Row: Encodable {
+        var session: String
+        var kind: String
+        var detail: String
+        var file: String?
+        var offset: UInt64?
+    }
+    struct Report: Encodable {
+        var findings: [Row]
+        var sessions: [SessionReport]
+        var rollback = "not checked"
+    }
+    let findings = reports.flatMap(\.findings).filter(\.kind.isFault).map {
+        Row(session: $0.session.description, kind: $0.kind.rawValue, detail: $0.message, file: $0.file, offset: $0.offset)
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return Array(try encoder.encode(Report(findings: findings, sessions: reports)))
+}
+
+private func publicKeys(_ request: VerificationRequest, root: String) throws -> [ManifestPublicKey] {
+    var files: [String] = []
+    if let file = request.publicKeyFile {
+        files = [file]
+    } else {
+        let beside = [root + "/../keys", request.directory + "/keys", request.directory]
+        for directory in beside {
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+            files += names.filter { $0.hasSuffix(".pub") }.map { directory + "/" + $0 }
+        }
+    }
+    let keys = files.compactMap { file in
+        (try? String(contentsOfFile: file, encoding: .utf8)).flatMap { ManifestPublicKey(line: $0) }
+    }
+    guard !keys.isEmpty else {
+        throw CommandFailure(.usage, "no public key was found; give one with --public-key")
+    }
+    return keys
 }

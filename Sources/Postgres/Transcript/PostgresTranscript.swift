@@ -1,0 +1,204 @@
+import GatehouseCore
+import NIOCore
+public import Recording
+
+/// Turns the frames of a PostgreSQL session back into what was asked and answered. Feed it every frame in order.
+public struct PostgresTranscript {
+    /// Rows that one event shows; more become further events.
+    private static let rowsPerEvent = 200
+
+    private var started: WallTime?
+    private var client = ByteBuffer()
+    private var server = ByteBuffer()
+    private var columns: [String] = []
+    private var formats: [Int16] = []
+    private var rows: [TranscriptEvent.Value] = []
+    private var copied: [String: UInt64] = [:]
+    private var time = WallTime(nanoseconds: 0)
+    private var events: [TranscriptEvent] = []
+
+    public init() {}
+
+    /// - Throws: `ProtocolViolation`, `DecodingError`, `PayloadError` for a recording of something else.
+    public mutating func read(_ frame: Frame) throws -> [TranscriptEvent] {
+        events = []
+        time = frame.time
+        if started == nil { started = frame.time }
+        switch frame.kind {
+        case .start: add("start", start(try frame.decode(SessionStart.self), frame.session))
+        case .identity: add("identity", identity(try frame.decode(SessionIdentity.self)))
+        case .upstream:
+            let upstream = try frame.decode(UpstreamConnection.self)
+            add(
+                "upstream",
+                ["address": .string(upstream.address), "user": .string(upstream.user), "server_version": .optional(upstream.serverVersion)])
+        case .clientMessages:
+            client.writeBytes(frame.payload)
+            try readClient()
+        case .serverMessages:
+            server.writeBytes(frame.payload)
+            try readServer()
+        case .verdict:
+            let ruling = try VerdictRecord(payload: frame.payload).ruling
+            add(
+                "verdict",
+                [
+                    "decision": .string(ruling.decision.rawValue), "rule": .string(ruling.rule), "reason": .string(ruling.reason),
+                    "kinds": .list(ruling.kinds.map { .string($0) }),
+                ])
+        case .notice, .error:
+            let note = try frame.decode(SessionNote.self)
+            add(frame.kind == .error ? "failure" : "note", ["code": .string(note.code), "message": .string(note.message)])
+        case .cancel: add("cancel", [:])
+        case .injected:
+            let injection = try Injection(payload: frame.payload)
+            add("injected", ["reason": .string(injection.reason), "bytes": .number(UInt64(injection.bytes.count))])
+        case .end:
+            finishRows()
+            let end = try frame.decode(Recording.SessionEnd.self)
+            add(
+                "end",
+                [
+                    "reason": .string(end.message.isEmpty ? end.reason : "\(end.reason): \(end.message)"),
+                    "counters": .object(end.counters.mapValues { .number($0) }),
+                ])
+        case .gap, .masked, .withheld, .file: break
+        }
+        return events
+    }
+
+    private mutating func add(_ type: String, _ members: [String: TranscriptEvent.Value]) {
+        let offset = time.nanoseconds &- (started ?? time).nanoseconds
+        events.append(TranscriptEvent(type: type, time: time, offsetMilliseconds: offset / 1_000_000, members: members))
+    }
+
+    private func start(_ start: SessionStart, _ session: SessionID) -> [String: TranscriptEvent.Value] {
+        [
+            "session": .string(session.description), "target": .string(start.target), "role": .optional(start.role),
+            "database": .optional(start.database), "client_address": .string(start.clientAddress),
+            "application": .optional(start.application),
+        ]
+    }
+
+    private func identity(_ identity: SessionIdentity) -> [String: TranscriptEvent.Value] {
+        let principal = identity.principal
+        return [
+            "principal": .object([
+                "user": .string(principal.user), "issuer": .string(principal.issuer), "subject": .string(principal.subject),
+                "groups": .list(principal.groups.map { .string($0) }),
+            ]),
+            "granted_by": .string(identity.grantingGroup.map { "\(identity.grantingRule), group \($0)" } ?? identity.grantingRule),
+        ]
+    }
+
+    // MARK: - Messages
+
+    private mutating func readClient() throws {
+        while let (type, message) = try next(&client) {
+            var body = BodyReader(message, messageAt: message.readerIndex, header: try header(message))
+            switch type {
+            case Frontend.query:
+                finishRows()
+                add("statement", ["text": .string(try body.cString()), "parameters": .list([])])
+            case Frontend.parse:
+                finishRows()
+                let name = try body.cString()
+                add("statement", ["text": .string(try body.cString()), "parameters": .list([]), "prepared_name": .string(name)])
+            case Frontend.bind: try readBind(&body)
+            case Frontend.copyData: copied["in", default: 0] &+= UInt64(message.readableBytes - MessageHeader.size)
+            case Frontend.copyDone, Frontend.copyFail: finishCopy("in")
+            default: break
+            }
+        }
+    }
+
+    private mutating func readBind(_ body: inout BodyReader) throws {
+        let portal = try body.cString()
+        let statement = try body.cString()
+        let formatCount: Int16 = try body.integer()
+        var formats: [Int16] = []
+        for _ in 0..<max(0, Int(formatCount)) {
+            formats.append(try body.integer())
+        }
+        let count: Int16 = try body.integer()
+        var values: [TranscriptEvent.Value] = []
+        for index in 0..<max(0, Int(count)) {
+            let isBinary = formats.count == 1 ? formats[0] == 1 : (index < formats.count && formats[index] == 1)
+            values.append(try value(&body, isBinary: isBinary))
+        }
+        add("bind", ["prepared_name": .string(statement), "portal": .string(portal), "parameters": .list(values)])
+    }
+
+    private func value(_ body: inout BodyReader, isBinary: Bool) throws -> TranscriptEvent.Value {
+        let length: Int32 = try body.integer()
+        guard length >= 0 else { return .null }
+        let bytes = try body.bytes(Int(length))
+        if !isBinary, let text = String(validating: bytes.readableBytesView, as: UTF8.self) { return .string(text) }
+        return .string("\\x" + bytes.readableBytesView.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined())
+    }
+
+    private mutating func readServer() throws {
+        while let (type, message) = try next(&server) {
+            var body = BodyReader(message, messageAt: message.readerIndex, header: try header(message))
+            switch type {
+            case Backend.rowDescription:
+                finishRows()
+                let described = try ResultColumn.read(&body)
+                columns = described.map(\.name)
+                formats = described.map(\.format)
+            case Backend.dataRow: try readRow(&body)
+            case Backend.commandComplete:
+                finishRows()
+                finishCopy("out")
+                add("complete", ["tag": .string(try body.cString())])
+            case Backend.errorResponse, Backend.noticeResponse:
+                finishRows()
+                let fields = try ErrorFields(&body)
+                add(
+                    type == Backend.errorResponse ? "error" : "notice",
+                    [
+                        "severity": .string(fields.severity), "code": .string(fields.code), "message": .string(fields.message),
+                        "hint": .optional(fields.hint),
+                    ])
+            case Backend.copyData: copied["out", default: 0] &+= UInt64(message.readableBytes - MessageHeader.size)
+            default: break
+            }
+        }
+    }
+
+    private mutating func readRow(_ body: inout BodyReader) throws {
+        let count: Int16 = try body.integer()
+        var cells: [TranscriptEvent.Value] = []
+        for index in 0..<max(0, Int(count)) {
+            cells.append(try value(&body, isBinary: index < formats.count && formats[index] == 1))
+        }
+        rows.append(.list(cells))
+        if rows.count >= Self.rowsPerEvent { finishRows() }
+    }
+
+    private mutating func finishRows() {
+        guard !rows.isEmpty else { return }
+        add("rows", ["columns": .list(columns.map { .string($0) }), "rows": .list(rows), "count": .number(UInt64(rows.count))])
+        rows = []
+    }
+
+    private mutating func finishCopy(_ direction: String) {
+        guard let bytes = copied.removeValue(forKey: direction) else { return }
+        add("copy", ["direction": .string(direction), "bytes": .number(bytes)])
+    }
+
+    /// Takes one whole message off `buffer`.
+    private func next(_ buffer: inout ByteBuffer) throws -> (UInt8, ByteBuffer)? {
+        guard let header = try MessageHeader(at: buffer.readerIndex, in: buffer, maximum: Int(Int32.max)) else { return nil }
+        guard let message = buffer.readSlice(length: header.totalLength) else { return nil }
+        if buffer.readableBytes == 0 { buffer.clear() } else { buffer.discardReadBytes() }
+        return (header.type, message)
+    }
+
+    private func header(_ message: ByteBuffer) throws -> MessageHeader {
+        guard let header = try MessageHeader(at: message.readerIndex, in: message, maximum: Int(Int32.max)) else {
+            throw ProtocolViolation("a message without its header")
+        }
+        return header
+    }
+}

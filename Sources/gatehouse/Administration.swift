@@ -1,0 +1,74 @@
+import Catalog
+import Console
+import Foundation
+import GatehouseCore
+import Identity
+import NIOSSL
+import Policy
+import Postgres
+import Recording
+import Relay
+import Settings
+
+/// The admin listener as configured.
+func consoleSettings(_ admin: AdminSettings) throws -> ConsoleSettings {
+    var tls: TLSConfiguration?
+    if let files = admin.tls {
+        tls = .makeServerConfiguration(
+            certificateChain: try NIOSSLCertificate.fromPEMFile(files.certificateFile).map { .certificate($0) },
+            privateKey: .privateKey(try NIOSSLPrivateKey(file: files.privateKeyFile, format: .pem)))
+    }
+    var groups: [GatehouseRole: [String]] = [:]
+    for (role, names) in admin.roles {
+        if let role = GatehouseRole(rawValue: role.rawValue) { groups[role] = names }
+    }
+    return ConsoleSettings(host: admin.listen.host, port: admin.listen.port, tls: tls, roles: RoleSettings(groups: groups))
+}
+
+/// What the admin API asks of the rest of the gateway.
+func consoleBackend(
+    _ settings: GatehouseSettings, _ gateway: Gateway, _ catalog: SQLiteCatalog, _ authenticator: GatewayAuthenticator,
+    _ tickets: TicketOffice, _ vault: Vault, _ recordings: Recordings
+) -> ConsoleBackend {
+    ConsoleBackend(
+        node: settings.node, version: gatewayVersion, clock: gateway.clock, authenticator: authenticator, sessions: catalog,
+        audit: catalog, tickets: catalog, ticketOffice: tickets,
+        readiness: [
+            .init(name: "recorder") { vault.isFull ? "the journal's backlog is full, or the disk is: \(vault.state)" : nil },
+            .init(name: "catalog") { catalog.problem },
+        ],
+        targets: { principal in targets(for: principal, settings, gateway) },
+        events: { session, follow in try recordings.events(of: session.id, follow: follow) },
+        verify: { session in
+            vault.flush()
+            let signer = try ManifestSigner(directory: recordings.keys)
+            let report = Verifier(store: recordings.store, keys: [signer.publicKey]).verify(session.id, isLive: session.state == .live)
+            return try verificationReport([report])
+        },
+        end: { session, reason in
+            guard let live = gateway.sessions.find(session) else { return false }
+            live.end(reason: reason)
+            return true
+        },
+        ticketRevoked: { id in
+            gateway.sessions.end(reason: "the ticket of this session was revoked") { $0.principal.credential == .ticket(id: id) }
+        })
+}
+
+/// The targets that a caller may open, with the client line for each.
+private func targets(for principal: Principal, _ settings: GatehouseSettings, _ gateway: Gateway) -> [ConsoleBackend.TargetSummary] {
+    let configuration = gateway.configuration
+    let now = gateway.clock.wallTime()
+    let listener = settings.listeners.first { $0.protocolName == .postgres }
+    return configuration.targets.values.sorted { $0.name < $1.name }.compactMap { target in
+        let roles = target.roles.map(\.name).filter { role in
+            if case .success = configuration.policy.admit(principal, to: target, role: role, at: now) { true } else { false }
+        }
+        guard let first = roles.first else { return nil }
+        let login = first == target.roles.first?.name ? target.name : "\(first)@\(target.name)"
+        let host = listener.map { $0.listen.host == "0.0.0.0" || $0.listen.host == "::" ? "GATEWAY" : $0.listen.host } ?? "GATEWAY"
+        let connect = "psql \"host=\(host) port=\(listener?.listen.port ?? 5432) user=\(login) dbname=\(target.database) sslmode=require\""
+        return .init(
+            name: target.name, protocol: target.protocolName.rawValue, roles: roles, labels: target.labels, connect: connect)
+    }
+}
