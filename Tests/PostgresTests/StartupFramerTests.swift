@@ -85,7 +85,7 @@ struct StartupFramerTests {
         #expect(frame(packet(version30, [0xFF, 0, 0x61, 0, 0])).sqlState == "22021")
     }
 
-    @Test("other major versions are refused", arguments: [UInt32(2 << 16), 4 << 16, 0, 1234 << 16 | 5681, 0x4745_5420])
+    @Test("other major versions are refused", arguments: [2 << 16, 4 << 16, 0, 1234 << 16 | 5681, 0x4745_5420] as [UInt32])
     func versions(code: UInt32) {
         #expect(frame(packet(code, strings("user", "u"))).sqlState == "0A000")
     }
@@ -97,7 +97,8 @@ struct StartupFramerTests {
         }
         #expect(frame(packet(80_877_102, [0, 0])).sqlState == "08P01")
         let long = [UInt8](repeating: 9, count: 256)
-        #expect(frame(packet(80_877_102, [0xFF, 0xFF, 0xFF, 0xFF] + long)) == .success([.cancelRequest(.init(processID: -1, secret: long))]))
+        #expect(
+            frame(packet(80_877_102, [0xFF, 0xFF, 0xFF, 0xFF] + long)) == .success([.cancelRequest(.init(processID: -1, secret: long))]))
     }
 
     @Test("a cancel key is never printed")
@@ -146,7 +147,7 @@ struct StartupFramerTests {
     func random() {
         var generator = SplitMix(state: 20_261_124)
         let good = packet(version30, strings("user", "u", "options", "-c a=b", "database", "d")).bytes
-        for round in 0..<4_000 {
+        for round in 0..<1_500 {
             var bytes = good
             if round % 2 == 0 {
                 bytes = (0..<Int.random(in: 0...64, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }

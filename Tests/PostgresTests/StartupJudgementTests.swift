@@ -44,7 +44,9 @@ struct StartupJudgementTests {
         #expect(try judge([("user", "u"), ("options", "-c client_encoding=" + name.replacingSpaces)]).settings.isEmpty)
     }
 
-    @Test("any other encoding is refused, by each route", arguments: ["SQL_ASCII", "LATIN1", "GBK", "SJIS", "UTF16", "utf88", "", "ütf8", "BIG5"])
+    @Test(
+        "any other encoding is refused, by each route",
+        arguments: ["SQL_ASCII", "LATIN1", "GBK", "SJIS", "UTF16", "utf88", "", "ütf8", "BIG5"])
     func otherEncodings(name: String) {
         #expect(sqlState { () throws(HandshakeError) in _ = try judge([("user", "u"), ("client_encoding", name)]) } == "0A000")
         #expect(sqlState { () throws(HandshakeError) in _ = try judge([("user", "u"), ("CLIENT_ENCODING", name)]) } == "0A000")
@@ -114,6 +116,13 @@ struct StartupJudgementTests {
     func values() throws {
         #expect(try judge([("user", "u"), ("options", "-c a.b=c=d")]).settings == [setting("a.b", "c=d")])
         #expect(try judge([("user", "u"), ("options", "-c a=")]).settings == [setting("a", "")])
+    }
+
+    @Test("more settings than any driver sends are refused")
+    func count() throws {
+        let many = (0..<256).map { ("a\($0)", "x") }
+        #expect(try judge([("user", "u")] + many).settings.count == 256)
+        #expect(sqlState { () throws(HandshakeError) in _ = try judge([("user", "u"), ("options", "-c b=1")] + many) } == "22023")
     }
 
     @Test("names that cannot be a setting's are refused", arguments: ["a b", "a-b", "1", ".a", "ä", "user\u{301}"])
