@@ -17,10 +17,10 @@ final class AuthenticationPostgres {
     private(set) var port = 0
     private var data: String { directory + "/data" }
 
-    init() throws {
+    init() async throws {
         directory = try temporaryDirectory()
-        try Self.asServer("chown", ["postgres", directory], asRoot: true)
-        try Self.asServer(
+        try await Self.asServer("chown", ["postgres", directory], asRoot: true)
+        try await Self.asServer(
             Self.binaries + "initdb",
             ["-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
         try """
@@ -31,10 +31,10 @@ final class AuthenticationPostgres {
         host all clear all password
         host all bound all scram-sha-256
         """.write(toFile: data + "/pg_hba.conf", atomically: false, encoding: .utf8)
-        try makeCertificates()
-        try start()
+        try await makeCertificates()
+        try await start()
         let quoted = "'" + Self.password.reveal() + "'"
-        try execute(
+        try await execute(
             """
             SET password_encryption = 'scram-sha-256';
             CREATE ROLE trusted LOGIN;
@@ -47,7 +47,7 @@ final class AuthenticationPostgres {
     }
 
     /// A SCRAM verifier of a work factor that the server's own default never reaches (format: "pg_authid").
-    private static func verifier(iterations: Int) throws -> String {
+    private static func verifier(iterations: Int) async throws -> String {
         let script = """
             import hashlib, hmac, base64, sys
             password, salt, count = sys.argv[1].encode(), b"0123456789abcdef", int(sys.argv[2])
@@ -56,28 +56,30 @@ final class AuthenticationPostgres {
             b = lambda x: base64.b64encode(x).decode()
             print(f"SCRAM-SHA-256${count}:{b(salt)}${b(hashlib.sha256(key(b'Client Key')).digest())}:{b(key(b'Server Key'))}", end="")
             """
-        return "'" + (try need("/usr/bin/env", ["python3", "-c", script, SASLPrep.password(password.reveal()), "\(iterations)"]).text) + "'"
+        return "'"
+            + (try await need("/usr/bin/env", ["python3", "-c", script, SASLPrep.password(password.reveal()), "\(iterations)"]).text) + "'"
     }
 
-    private func makeCertificates() throws {
+    private func makeCertificates() async throws {
         for (name, key, signing) in [
             ("rsa", rsaKey, ["-sha256"]), ("ec384", ecKey("P-384"), ["-sha384"]), ("sha512", rsaKey, ["-sha512"]),
-            ("pss", rsaKey, ["-sha256", "-sigopt", "rsa_padding_mode:pss"]), ("ed", ["-algorithm", "ED25519"], []),
+            ("pss", rsaKey, ["-sha256", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"]),
+            ("ed", ["-algorithm", "ED25519"], []),
         ] {
-            try makeCertificate(name, key: key, signing: signing, in: directory)
+            try await makeCertificate(name, key: key, signing: signing, in: directory)
         }
-        try use(certificate: "rsa", reload: false)
+        try await use(certificate: "rsa", reload: false)
     }
 
     /// The server presents this certificate from now on.
-    func use(certificate name: String, reload: Bool = true) throws {
+    func use(certificate name: String, reload: Bool = true) async throws {
         for (from, to) in [("\(name).crt", "server.crt"), ("\(name).key", "server.key")] {
-            try need("/usr/bin/install", ["-m", "600"] + Self.ownership + [directory + "/" + from, data + "/" + to])
+            try await need("/usr/bin/install", ["-m", "600"] + Self.ownership + [directory + "/" + from, data + "/" + to])
         }
-        if reload { try execute("SELECT pg_reload_conf()") }
+        if reload { try await execute("SELECT pg_reload_conf()") }
     }
 
-    private func start() throws {
+    private func start() async throws {
         try """
         ssl = on
         listen_addresses = '127.0.0.1'
@@ -86,44 +88,46 @@ final class AuthenticationPostgres {
         """.write(toFile: data + "/postgresql.auto.conf", atomically: false, encoding: .utf8)
         // Another may take the port between its choice and the server's start: then the next is tried.
         for attempt in 1...5 {
-            port = try Self.freePort()
-            let ended = try Self.runAsServer(
+            port = try await Self.freePort()
+            let ended = try await Self.runAsServer(
                 Self.binaries + "pg_ctl", ["-D", data, "-w", "-l", directory + "/log", "-o", "-p \(port)", "start"])
             if ended.status == 0 { return }
             if attempt == 5 { throw ProgramFailed(description: "PostgreSQL did not start: \(ended.text)\(ended.errors)") }
         }
     }
 
-    func stop() {
-        _ = try? Self.runAsServer(Self.binaries + "pg_ctl", ["-D", data, "-m", "immediate", "-w", "stop"])
+    func stop() async {
+        _ = try? await Self.runAsServer(Self.binaries + "pg_ctl", ["-D", data, "-m", "immediate", "-w", "stop"])
         try? FileManager.default.removeItem(atPath: directory)
     }
 
-    private func execute(_ sql: String) throws {
-        try need("/usr/bin/psql", ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", directory, "-p", "\(port)", "-U", "postgres", "-c", sql])
+    private func execute(_ sql: String) async throws {
+        try await need(
+            "/usr/bin/psql", ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", directory, "-p", "\(port)", "-U", "postgres", "-c", sql])
     }
 
-    private static func freePort() throws -> Int {
-        let listener = try ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: "127.0.0.1", port: 0).wait()
-        defer { try? listener.close().wait() }
-        return try #require(listener.localAddress?.port)
+    private static func freePort() async throws -> Int {
+        let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: "127.0.0.1", port: 0).get()
+        let port = try #require(listener.localAddress?.port)
+        try await listener.close()
+        return port
     }
 
     /// PostgreSQL does not run as root: then it runs as its own user.
     private static let isRoot = getuid() == 0
     private static var ownership: [String] { isRoot ? ["-o", "postgres"] : [] }
 
-    private static func runAsServer(_ program: String, _ arguments: [String]) throws -> Ended {
-        if isRoot { return try run("/usr/sbin/runuser", ["-u", "postgres", "--", program] + arguments, in: "/") }
-        return try run(program, arguments, in: "/")
+    private static func runAsServer(_ program: String, _ arguments: [String]) async throws -> Ended {
+        if isRoot { return try await run("/usr/sbin/runuser", ["-u", "postgres", "--", program] + arguments, in: "/") }
+        return try await run(program, arguments, in: "/")
     }
 
-    private static func asServer(_ program: String, _ arguments: [String], asRoot: Bool = false) throws {
+    private static func asServer(_ program: String, _ arguments: [String], asRoot: Bool = false) async throws {
         if asRoot {
-            if isRoot { try need("/usr/bin/env", [program] + arguments) }
+            if isRoot { try await need("/usr/bin/env", [program] + arguments) }
             return
         }
-        let ended = try runAsServer(program, arguments)
+        let ended = try await runAsServer(program, arguments)
         guard ended.status == 0 else { throw ProgramFailed(description: "\(program): \(ended.text)\(ended.errors)") }
     }
 }

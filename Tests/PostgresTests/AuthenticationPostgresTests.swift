@@ -24,11 +24,15 @@ struct AuthenticationPostgresTests {
 
     @Test("every method, with and without TLS, and each certificate that SCRAM can be bound to")
     func methods() async throws {
-        let server = try AuthenticationPostgres()
-        defer { server.stop() }
-        try await plaintext(server)
-        try await overTLS(server)
-        try await bound(server)
+        let server = try await AuthenticationPostgres()
+        do {
+            try await plaintext(server)
+            try await overTLS(server)
+            try await bound(server)
+        } catch {
+            Issue.record(error)
+        }
+        await server.stop()
     }
 
     private func plaintext(_ server: AuthenticationPostgres) async throws {
@@ -80,7 +84,7 @@ struct AuthenticationPostgresTests {
     private func bound(_ server: AuthenticationPostgres) async throws {
         let password = AuthenticationPostgres.password
         for name in ["ec384", "sha512", "pss"] {
-            try server.use(certificate: name)
+            try await server.use(certificate: name)
             try await presents(name, server)
             let tls = try context(.verifyFull, server, authority: name)
             let outcome = try await login("scrammed", password: password, port: server.port, tls: tls)
@@ -89,7 +93,7 @@ struct AuthenticationPostgresTests {
             )
         }
         // Ed25519 has no hash to bind with: verified, it is done without; not verified, it is not done.
-        try server.use(certificate: "ed")
+        try await server.use(certificate: "ed")
         try await presents("ed", server)
         let verified = try context(.verifyCA, server, authority: "ed")
         #expect(try await login("scrammed", password: password, port: server.port, tls: verified).firstProof.contains("n,,n=,r="))

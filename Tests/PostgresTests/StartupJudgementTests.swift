@@ -118,6 +118,13 @@ struct StartupJudgementTests {
         #expect(try judge([("user", "u"), ("options", "-c a=")]).settings == [setting("a", "")])
     }
 
+    @Test("more settings than any driver sends are refused")
+    func count() throws {
+        let many = (0..<256).map { ("a\($0)", "x") }
+        #expect(try judge([("user", "u")] + many).settings.count == 256)
+        #expect(sqlState { () throws(HandshakeError) in _ = try judge([("user", "u"), ("options", "-c b=1")] + many) } == "22023")
+    }
+
     @Test("names that cannot be a setting's are refused", arguments: ["a b", "a-b", "1", ".a", "ä", "user\u{301}"])
     func names(name: String) {
         #expect(sqlState { () throws(HandshakeError) in _ = try judge([("user", "u"), (name, "x")]) } == "22023")

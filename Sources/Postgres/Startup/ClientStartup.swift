@@ -73,7 +73,13 @@ public struct ClientStartup: Sendable, Hashable {
         return message
     }
 
+    /// Drivers send about ten. Each is judged by policy before the session begins.
+    static let maximumSettings = 256
+
     private static func judge(_ settings: [SettingChange]) throws(HandshakeError) -> [SettingChange] {
+        guard settings.count <= maximumSettings else {
+            throw .invalidParameter("startup packet changes more than \(maximumSettings) settings")
+        }
         var kept: [SettingChange] = []
         for setting in settings {
             let value = setting.value ?? ""

@@ -32,23 +32,26 @@ enum CommandLineOptions {
     /// Words between white space; a backslash takes the next character as it is.
     static func split(_ text: String) -> [String] {
         var words: [String] = []
-        var word: [UInt8]?
+        var word: [UInt8] = []
+        var isInWord = false
         var isEscaped = false
         for byte in text.utf8 {
             if isEscaped {
-                word = (word ?? []) + [byte]
+                word.append(byte)
                 isEscaped = false
             } else if byte == UInt8(ascii: "\\") {
-                word = word ?? []
+                isInWord = true
                 isEscaped = true
             } else if byte == 0x20 || (0x09...0x0D).contains(byte) {
-                if let ended = word { words.append(String(decoding: ended, as: UTF8.self)) }
-                word = nil
+                if isInWord { words.append(String(decoding: word, as: UTF8.self)) }
+                word.removeAll(keepingCapacity: true)
+                isInWord = false
             } else {
-                word = (word ?? []) + [byte]
+                word.append(byte)
+                isInWord = true
             }
         }
-        if let ended = word { words.append(String(decoding: ended, as: UTF8.self)) }
+        if isInWord { words.append(String(decoding: word, as: UTF8.self)) }
         return words
     }
 

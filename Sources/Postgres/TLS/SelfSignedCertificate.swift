@@ -78,7 +78,8 @@ public enum SelfSignedCertificate {
                 signatureAlgorithm: .ecdsaWithSHA256,
                 extensions: try Certificate.Extensions {
                     Critical(BasicConstraints.notCertificateAuthority)
-                    Critical(KeyUsage(digitalSignature: true))
+                    // No key usage: without certificate signing in it, BoringSSL and OpenSSL before 3.0 do not take a
+                    // certificate as its own authority; with it, it would have to be an authority's.
                     try ExtendedKeyUsage([.serverAuth])
                     SubjectAlternativeNames(names.map { .dnsName($0) } + addresses.map { .ipAddress(.init(contentBytes: $0[...])) })
                 }, issuerPrivateKey: .init(key))

@@ -20,6 +20,7 @@ public struct UpstreamTLSContext: Sendable {
         case .verifyFull: configuration.certificateVerification = .fullVerification
         }
         configuration.minimumTLSVersion = .tlsv12
+        configuration.verifySignatureAlgorithms = Self.signatureAlgorithms
         // Servers from PostgreSQL 17 on refuse other names than this; earlier ones do not look.
         configuration.applicationProtocols = [ServerTLS.applicationProtocol]
         if let file = tls.authorityFile {
@@ -59,6 +60,12 @@ public struct UpstreamTLSContext: Sendable {
         }
         return .tls(certificate: der, isVerified: mode == .verifyCA || mode == .verifyFull)
     }
+
+    /// The library's own list, and Ed25519, which it leaves out and servers use; without SHA-1.
+    private static let signatureAlgorithms: [SignatureAlgorithm] = [
+        .ecdsaSecp256R1Sha256, .rsaPssRsaeSha256, .rsaPkcs1Sha256, .ecdsaSecp384R1Sha384, .rsaPssRsaeSha384, .rsaPkcs1Sha384,
+        .ecdsaSecp521R1Sha512, .rsaPssRsaeSha512, .rsaPkcs1Sha512, .ed25519,
+    ]
 
     private static func isIPAddress(_ host: String) -> Bool {
         (try? SocketAddress(ipAddress: host, port: 0)) != nil
