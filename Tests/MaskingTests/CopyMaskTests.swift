@@ -213,6 +213,27 @@ import Testing
         #expect(CopyOptions(format: .csv, delimiter: UInt8(ascii: ";"), null: Array("NULL".utf8)) != nil)
     }
 
+    @Test func optionsOfAStatement() {
+        #expect(CopyOptions(statement: []) == CopyOptions())
+        #expect(CopyOptions(statement: [("format", "CSV"), ("header", nil)]) == CopyOptions(format: .csv, header: true))
+        #expect(CopyOptions(statement: [("format", "binary")]) == CopyOptions(format: .binary))
+        let all: [(name: String, value: String?)] = [
+            ("format", "csv"), ("delimiter", ";"), ("null", "-"), ("quote", "'"), ("escape", "!"), ("header", "off"), ("force_quote", "*"),
+            ("encoding", "UTF8"),
+        ]
+        #expect(
+            CopyOptions(statement: all)
+                == CopyOptions(
+                    format: .csv, delimiter: UInt8(ascii: ";"), null: [UInt8(ascii: "-")], quote: UInt8(ascii: "'"),
+                    escape: UInt8(ascii: "!")))
+        let refused: [[(name: String, value: String?)]] = [
+            [("format", "json")], [("format", nil)], [("delimiter", "ab")], [("delimiter", "")], [("encoding", "LATIN1")],
+            [("header", "match")],
+            [("unheard_of", "1")], [("null", "a"), ("NULL", "b")], [("delimiter", "é")],
+        ]
+        for options in refused { #expect(CopyOptions(statement: options) == nil) }
+    }
+
     @Test func hostileStreamsNeverTrap() throws {
         var random = SeededGenerator(state: 11)
         let alphabet: [UInt8] = [0x09, 0x0A, 0x0D, 0x2C, 0x22, 0x27, 0x5C, 0x4E, 0x61, 0x00, 0xFF, 0x80]

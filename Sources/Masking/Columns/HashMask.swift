@@ -7,7 +7,7 @@ enum HashMask {
     static func write(
         _ value: UnsafeRawBufferPointer, key: MaskKey, type: MaskableType, format: ValueFormat, to output: UnsafeMutableRawBufferPointer
     ) -> Int? {
-        var mac = HMAC<SHA256>(key: key.key)
+        var mac = key.prototype
         feed(value, type: type, format: format, to: &mac)
         let digest = mac.finalize()
         return digest.withUnsafeBytes { bytes in

@@ -17,20 +17,22 @@ public struct MaskKey: Sendable, Hashable, CustomStringConvertible, CustomDebugS
     /// Fewer bytes could be searched.
     public static let minimumBytes = 16
 
-    let key: SymmetricKey
+    /// A MAC that has taken in the key and nothing else: copied for each value, since keying costs more than most values do.
+    let prototype: HMAC<SHA256>
     private let fingerprint: SHA256Digest
 
     /// nil when `bytes` are fewer than `minimumBytes`.
     public init?(bytes: some Collection<UInt8>) {
         guard bytes.count >= Self.minimumBytes else { return nil }
         let copy = Array(bytes)
-        key = SymmetricKey(data: copy)
+        prototype = HMAC<SHA256>(key: SymmetricKey(data: copy))
         fingerprint = SHA256.hash(data: copy)
     }
 
     /// A new random key: replacements are then stable for as long as this value lives.
     public init() {
-        key = SymmetricKey(size: .bits256)
+        let key = SymmetricKey(size: .bits256)
+        prototype = HMAC<SHA256>(key: key)
         fingerprint = key.withUnsafeBytes { SHA256.hash(data: $0) }
     }
 

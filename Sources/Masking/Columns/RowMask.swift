@@ -12,9 +12,13 @@ public struct RowMask: Sendable {
 
     /// One entry a column of the RowDescription; nil passes the column on as it is.
     public init(columns: [ColumnMask?]) {
+        self.init(prepared: columns.map { $0.map(PreparedMask.init) })
+    }
+
+    init(prepared columns: [PreparedMask?]) {
         columnCount = columns.count
         steps = columns.enumerated().compactMap { index, mask in
-            mask.map { Step(column: index, mask: PreparedMask($0)) }
+            mask.map { Step(column: index, mask: $0) }
         }
     }
 
@@ -28,13 +32,15 @@ public struct RowMask: Sendable {
     /// - Throws: `MaskError` when the lengths do not fill the body exactly or the row has not as many columns as were described;
     ///   `buffer` is then as it was.
     public func mask(dataRow payload: ByteBufferView, into buffer: inout ByteBuffer) throws -> MaskCounts {
+        try payload.withUnsafeBytes { try mask(row: $0, into: &buffer) }
+    }
+
+    func mask(row: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) throws -> MaskCounts {
         var counts = MaskCounts()
-        let (room, overflow) = payload.count.addingReportingOverflow(steps.count * ValueMask.maximumReplacementBytes)
+        let (room, overflow) = row.count.addingReportingOverflow(steps.count * ValueMask.maximumReplacementBytes)
         guard !overflow else { throw MaskError.malformedRow("its length") }
-        try payload.withUnsafeBytes { row in
-            _ = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { output in
-                try rewrite(row, output: output, counts: &counts)
-            }
+        _ = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { output in
+            try rewrite(row, output: output, counts: &counts)
         }
         return counts
     }

@@ -3,7 +3,6 @@ import NIOCore
 /// COPY's binary format: a header, tuples of a count and lengths and values, a trailer
 /// (PostgreSQL manual, COPY, "Binary Format").
 struct CopyBinaryMachine: Sendable {
-    static let idle = CopyBinaryMachine(columns: [], fieldLimit: 0)
     private static let signature: [UInt8] = Array("PGCOPY\n".utf8) + [0xFF, 0x0D, 0x0A, 0x00]
 
     private enum Place: Sendable {
@@ -17,6 +16,8 @@ struct CopyBinaryMachine: Sendable {
     }
 
     private let columns: [PreparedMask?]
+    /// A tuple has the form of a DataRow's body.
+    private let tuples: RowMask
     private let fieldLimit: Int
     private var place = Place.signature
     /// The beginning of a fixed-size item that is not complete.
@@ -25,6 +26,7 @@ struct CopyBinaryMachine: Sendable {
 
     init(columns: [PreparedMask?], fieldLimit: Int) {
         self.columns = columns
+        tuples = RowMask(prepared: columns)
         self.fieldLimit = fieldLimit
     }
 
@@ -64,6 +66,12 @@ struct CopyBinaryMachine: Sendable {
             guard let rest = pass(left, from: &input, into: &output) else { return false }
             place = rest == 0 ? .tuple : .extensionArea(left: rest)
         case .tuple:
+            if let length = wholeTuple(input) {
+                let tuple = UnsafeRawBufferPointer(rebasing: input.prefix(length))
+                counts += try tuples.mask(row: tuple, into: &output)
+                input = input.dropFirst(length)
+                return true
+            }
             guard let item = take(2, from: &input) else { return false }
             let count = Int(Int16(truncatingIfNeeded: UInt16(item[0]) << 8 | UInt16(item[1])))
             guard count == -1 || count == columns.count else { throw MaskError.columnCount(expected: columns.count, found: count) }
@@ -87,6 +95,23 @@ struct CopyBinaryMachine: Sendable {
             return false
         }
         return true
+    }
+
+    /// The length of the tuple at the front of `input`; nil when it is not all there, or not as it should be: then it is taken
+    /// piece by piece, and what is wrong with it is found there.
+    private func wholeTuple(_ input: UnsafeRawBufferPointer.SubSequence) -> Int? {
+        guard partial.isEmpty, input.count >= 2 else { return nil }
+        let bytes = UnsafeRawBufferPointer(rebasing: input)
+        guard Int(Int16(bigEndian: bytes.loadUnaligned(as: Int16.self))) == columns.count else { return nil }
+        var position = 2
+        for _ in columns.indices {
+            guard bytes.count - position >= 4 else { return nil }
+            let length = Int(Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: position, as: Int32.self)))
+            position += 4
+            guard length >= -1, length <= bytes.count - position else { return nil }
+            position += max(0, length)
+        }
+        return position
     }
 
     private func nextField(_ column: Int) -> Place {

@@ -3,16 +3,26 @@ import NIOCore
 /// COPY's CSV format: columns between delimiters, a column may be in quotes, in which only the quote (doubled, or behind an
 /// escape character) is special and newlines are data (PostgreSQL manual, COPY, "CSV Format").
 struct CopyCSVMachine: Sendable {
-    static let idle = CopyCSVMachine(
-        options: CopyDialect(delimiter: 0, null: [], quote: 0, escape: 0),
-        rows: CopyRows(columns: [], header: false, nullLength: 0, fieldLimit: 0))
     private static let newline = UInt8(ascii: "\n")
 
-    struct CopyDialect: Sendable {
+    private struct Dialect: Sendable {
         var delimiter: UInt8
         var null: [UInt8]
         var quote: UInt8
         var escape: UInt8
+
+        /// A value as it stands in the stream.
+        func written(_ value: [UInt8], quoted: Bool) -> [UInt8] {
+            let special = [delimiter, quote, CopyCSVMachine.newline, UInt8(ascii: "\r")]
+            guard quoted || value == null || value.contains(where: special.contains) else { return value }
+            var text = [quote]
+            for byte in value {
+                if byte == quote || byte == escape { text.append(escape) }
+                text.append(byte)
+            }
+            text.append(quote)
+            return text
+        }
     }
 
     private enum Place: Sendable {
@@ -24,20 +34,27 @@ struct CopyCSVMachine: Sendable {
         case behindEscape
     }
 
-    private let options: CopyDialect
+    private let options: Dialect
     private var rows: CopyRows
     private var place = Place.fieldStart
     private var quoted = false
 
-    private init(options: CopyDialect, rows: CopyRows) {
-        self.options = options
-        self.rows = rows
-    }
-
     init(options: CopyOptions, columns: [PreparedMask?], fieldLimit: Int) {
-        self.init(
-            options: CopyDialect(delimiter: options.delimiter, null: options.null, quote: options.quote, escape: options.escape),
-            rows: CopyRows(columns: columns, header: options.header, nullLength: options.null.count, fieldLimit: fieldLimit))
+        let dialect = Dialect(delimiter: options.delimiter, null: options.null, quote: options.quote, escape: options.escape)
+        self.options = dialect
+        let columns = columns.map { mask in
+            mask.map { mask in
+                let constant: CopyConstant? =
+                    switch mask {
+                    case .null: CopyConstant(bytes: dialect.null, quoted: dialect.null)
+                    case .constant(let bytes):
+                        CopyConstant(bytes: dialect.written(bytes, quoted: false), quoted: dialect.written(bytes, quoted: true))
+                    case .partial, .hash: nil
+                    }
+                return CopyColumn(mask: mask, nullLength: options.null.count, fieldLimit: fieldLimit, constant: constant)
+            }
+        }
+        rows = CopyRows(columns: columns, header: options.header)
     }
 
     mutating func feed(_ bytes: UnsafeRawBufferPointer, into output: inout ByteBuffer, counts: inout MaskCounts) throws {
@@ -50,8 +67,7 @@ struct CopyCSVMachine: Sendable {
                 start = end
             }
             guard end < bytes.count else { break }
-            if let mask = rows.mask { writeReplacement(mask, into: &output, counts: &counts) }
-            rows.clearField()
+            if rows.isMasked { writeReplacement(into: &output, counts: &counts) }
             place = .fieldStart
             quoted = false
             if bytes[end] == options.delimiter { try rows.nextColumn() } else { try rows.nextRow() }
@@ -70,28 +86,26 @@ struct CopyCSVMachine: Sendable {
 
     /// Where the next delimiter or newline outside quotes is.
     private mutating func endOfField(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+        let (delimiter, quote, escape) = (options.delimiter, options.quote, options.escape)
+        var place = place
         var index = start
-        while index < bytes.count {
+        scan: while index < bytes.count {
             let byte = bytes[index]
             switch place {
             case .fieldStart, .bare:
-                if byte == options.delimiter || byte == Self.newline { return index }
-                if byte == options.quote {
-                    place = .inQuotes
-                    quoted = true
-                } else {
-                    place = .bare
-                }
+                if byte == delimiter || byte == Self.newline { break scan }
+                place = byte == quote ? .inQuotes : .bare
+                if byte == quote { quoted = true }
             case .inQuotes:
-                if byte == options.escape {
+                if byte == escape {
                     place = .behindEscape
-                } else if byte == options.quote {
+                } else if byte == quote {
                     place = .bare
                 }
             case .behindEscape:
-                if byte == options.quote || byte == options.escape {
+                if byte == quote || byte == escape {
                     place = .inQuotes
-                } else if options.escape == options.quote {
+                } else if escape == quote {
                     // That was the closing quote: look at this byte again, outside.
                     place = .bare
                     continue
@@ -101,24 +115,24 @@ struct CopyCSVMachine: Sendable {
             }
             index += 1
         }
+        self.place = place
         return index
     }
 
-    private func writeReplacement(_ mask: PreparedMask, into output: inout ByteBuffer, counts: inout MaskCounts) {
-        let field = rows.field
+    private func writeReplacement(into output: inout ByteBuffer, counts: inout MaskCounts) {
+        guard let column = rows.columns[rows.column] else { return }
         // The server quotes a value that reads as the NULL string, so this is certain.
-        if !quoted, field.equals(options.null) {
+        if !quoted, column.field.equals(options.null) {
             output.writeBytes(options.null)
             return
         }
-        let before = output.writerIndex
-        let value = mask.readsValue ? unquoted(field.bytes) : field.bytes
-        if let replacement = mask.replacement(of: value) {
-            write(replacement, into: &output)
-        } else {
-            output.writeBytes(options.null)
-        }
-        counts.count(before: field.count, after: output.writerIndex - before)
+        let replacement = column.constant.map { quoted ? $0.quoted : $0.bytes } ?? self.replacement(column)
+        output.writeBytes(replacement)
+        counts.count(before: column.field.count, after: replacement.count)
+    }
+
+    private func replacement(_ column: CopyColumn) -> [UInt8] {
+        column.mask.replacement(of: unquoted(column.field.bytes)).map { options.written($0, quoted: quoted) } ?? options.null
     }
 
     private func unquoted(_ field: [UInt8]) -> [UInt8] {
@@ -144,19 +158,5 @@ struct CopyCSVMachine: Sendable {
             }
         }
         return value
-    }
-
-    private func write(_ value: [UInt8], into output: inout ByteBuffer) {
-        let special = [options.delimiter, options.quote, Self.newline, UInt8(ascii: "\r")]
-        guard quoted || value == options.null || value.contains(where: special.contains) else {
-            output.writeBytes(value)
-            return
-        }
-        output.writeInteger(options.quote)
-        for byte in value {
-            if byte == options.quote || byte == options.escape { output.writeInteger(options.escape) }
-            output.writeInteger(byte)
-        }
-        output.writeInteger(options.quote)
     }
 }

@@ -6,13 +6,10 @@ public import NIOCore
 /// row: the pieces together are the masked stream. No more is held than one value of a masked column, and that only where its
 /// replacement depends on it.
 public struct CopyMask: Sendable {
-    private enum Machine: Sendable {
-        case text(CopyTextMachine)
-        case csv(CopyCSVMachine)
-        case binary(CopyBinaryMachine)
-    }
-
-    private var machine: Machine
+    // One of the three is there. Not an enum: a machine is changed in place, row after row.
+    private var text: CopyTextMachine?
+    private var csv: CopyCSVMachine?
+    private var binary: CopyBinaryMachine?
     private var failure: MaskError?
 
     /// - Parameters:
@@ -24,9 +21,9 @@ public struct CopyMask: Sendable {
             column.map { PreparedMask(ColumnMask(type: $0.type, format: format, strategy: $0.strategy)) }
         }
         switch options.format {
-        case .text: machine = .text(CopyTextMachine(options: options, columns: masks, fieldLimit: fieldLimit))
-        case .csv: machine = .csv(CopyCSVMachine(options: options, columns: masks, fieldLimit: fieldLimit))
-        case .binary: machine = .binary(CopyBinaryMachine(columns: masks, fieldLimit: fieldLimit))
+        case .text: text = CopyTextMachine(options: options, columns: masks, fieldLimit: fieldLimit)
+        case .csv: csv = CopyCSVMachine(options: options, columns: masks, fieldLimit: fieldLimit)
+        case .binary: binary = CopyBinaryMachine(columns: masks, fieldLimit: fieldLimit)
         }
     }
 
@@ -34,45 +31,30 @@ public struct CopyMask: Sendable {
     ///
     /// - Throws: `MaskError`; from then on every call throws it, and what was appended for this chunk must not be sent.
     public mutating func feed(_ chunk: ByteBufferView, into output: inout ByteBuffer) throws -> MaskCounts {
-        try remembering { machine in
-            var counts = MaskCounts()
+        if let failure { throw failure }
+        var counts = MaskCounts()
+        do {
             try chunk.withUnsafeBytes { bytes in
-                switch machine {
-                case .text(var text):
-                    machine = .text(.idle)
-                    defer { machine = .text(text) }
-                    try text.feed(bytes, into: &output, counts: &counts)
-                case .csv(var csv):
-                    machine = .csv(.idle)
-                    defer { machine = .csv(csv) }
-                    try csv.feed(bytes, into: &output, counts: &counts)
-                case .binary(var binary):
-                    machine = .binary(.idle)
-                    defer { machine = .binary(binary) }
-                    try binary.feed(bytes, into: &output, counts: &counts)
-                }
+                try text?.feed(bytes, into: &output, counts: &counts)
+                try csv?.feed(bytes, into: &output, counts: &counts)
+                try binary?.feed(bytes, into: &output, counts: &counts)
             }
-            return counts
+        } catch let error as MaskError {
+            failure = error
+            throw error
         }
+        return counts
     }
 
     /// At CopyDone.
     ///
     /// - Throws: `MaskError` when the data ends inside a row.
     public mutating func finish() throws {
-        try remembering { machine in
-            switch machine {
-            case .text(let text): try text.finish()
-            case .csv(let csv): try csv.finish()
-            case .binary(let binary): try binary.finish()
-            }
-        }
-    }
-
-    private mutating func remembering<Result>(_ body: (inout Machine) throws -> Result) throws -> Result {
         if let failure { throw failure }
         do {
-            return try body(&machine)
+            try text?.finish()
+            try csv?.finish()
+            try binary?.finish()
         } catch let error as MaskError {
             failure = error
             throw error
@@ -111,48 +93,57 @@ struct CollectedField: Sendable {
     }
 }
 
+/// A masked column of a text or CSV stream, with the value that the stream is in.
+struct CopyColumn: Sendable {
+    let mask: PreparedMask
+    /// What stands for every value, as it is written; nil when the replacement depends on the value.
+    let constant: CopyConstant?
+    var field: CollectedField
+
+    init(mask: PreparedMask, nullLength: Int, fieldLimit: Int, constant: CopyConstant?) {
+        self.mask = mask
+        self.constant = constant
+        // Enough to tell NULL from a value.
+        field =
+            mask.readsValue ? CollectedField(keep: fieldLimit, mustHoldAll: true) : CollectedField(keep: nullLength + 1, mustHoldAll: false)
+    }
+}
+
+/// A replacement that is always the same, as the stream writes it.
+struct CopyConstant: Sendable {
+    var bytes: [UInt8]
+    /// The same in quotes, in CSV.
+    var quoted: [UInt8]
+}
+
 /// Where a stream of text rows stands, and the masks of its columns: common to the text and CSV formats.
 struct CopyRows: Sendable {
-    private let masks: [PreparedMask?]
-    private var fields: [CollectedField?]
-    private var column = 0
+    private(set) var columns: [CopyColumn?]
+    private(set) var column = 0
     private var inHeader: Bool
 
-    init(columns: [PreparedMask?], header: Bool, nullLength: Int, fieldLimit: Int) {
+    init(columns: [CopyColumn?], header: Bool) {
         // A row of no columns is an empty line, as is one empty column.
-        masks = columns.isEmpty ? [nil] : columns
-        fields = masks.map { mask in
-            mask.map {
-                $0.readsValue
-                    ? CollectedField(keep: fieldLimit, mustHoldAll: true) : CollectedField(keep: nullLength + 1, mustHoldAll: false)
-            }
-        }
+        self.columns = columns.isEmpty ? [nil] : columns
         inHeader = header
     }
 
-    /// The mask of the value that the stream is in.
-    var mask: PreparedMask? { inHeader ? nil : masks[column] }
-    var isMasked: Bool { !inHeader && masks[column] != nil }
-
-    var field: CollectedField {
-        fields[column] ?? CollectedField(keep: 0, mustHoldAll: false)
-    }
+    /// The value that the stream is in is masked.
+    var isMasked: Bool { !inHeader && columns[column] != nil }
 
     mutating func collect(_ piece: UnsafeRawBufferPointer.SubSequence) throws {
-        try fields[column]?.append(piece)
-    }
-
-    mutating func clearField() {
-        fields[column]?.clear()
+        try columns[column]?.field.append(piece)
     }
 
     mutating func nextColumn() throws {
-        guard column + 1 < masks.count else { throw MaskError.columnCount(expected: masks.count, found: masks.count + 1) }
+        columns[column]?.field.clear()
+        guard column + 1 < columns.count else { throw MaskError.columnCount(expected: columns.count, found: columns.count + 1) }
         column += 1
     }
 
     mutating func nextRow() throws {
-        guard column + 1 == masks.count else { throw MaskError.columnCount(expected: masks.count, found: column + 1) }
+        columns[column]?.field.clear()
+        guard column + 1 == columns.count else { throw MaskError.columnCount(expected: columns.count, found: column + 1) }
         column = 0
         inHeader = false
     }

@@ -33,6 +33,56 @@ public struct CopyOptions: Sendable, Hashable {
         guard isPossible else { return nil }
     }
 
+    /// From the options of a COPY .. TO statement, by name and value as they are written (nil: without a value; the short words
+    /// of the old syntax, `CSV HEADER`, are `format` and `header` here).
+    ///
+    /// Returns nil for what the server refuses, for an encoding other than UTF8, and for options that are not known: how the
+    /// data then looks cannot be told.
+    public init?(statement options: [(name: String, value: String?)]) {
+        var given: [String: String?] = [:]
+        for (name, value) in options {
+            // The server refuses options that are given twice.
+            guard given.updateValue(value, forKey: name.lowercased()) == nil else { return nil }
+        }
+        var format = Format.text
+        var bytes: [String: UInt8] = [:]
+        var null: [UInt8]?
+        var header = false
+        for (name, value) in given {
+            switch (name, value) {
+            case ("format", let value?):
+                guard let known = ["text": Format.text, "csv": .csv, "binary": .binary][value.lowercased()] else { return nil }
+                format = known
+            case ("delimiter", let value?), ("quote", let value?), ("escape", let value?):
+                guard value.utf8.count == 1, let byte = value.utf8.first else { return nil }
+                bytes[name] = byte
+            case ("null", let value?):
+                null = Array(value.utf8)
+            case ("header", let value):
+                guard let flag = Self.flag(value) else { return nil }
+                header = flag
+            case ("encoding", let value?):
+                guard ["utf8", "utf-8", "unicode"].contains(value.lowercased()) else { return nil }
+            case ("force_quote", _), ("freeze", _):
+                // Quotes are read wherever they stand; FREEZE does nothing on the way out.
+                continue
+            default:
+                return nil
+            }
+        }
+        self.init(
+            format: format, delimiter: bytes["delimiter"], null: null, quote: bytes["quote"], escape: bytes["escape"], header: header)
+    }
+
+    /// As `defGetBoolean` reads it.
+    private static func flag(_ value: String?) -> Bool? {
+        switch value?.lowercased() {
+        case nil, "true", "on", "1": true
+        case "false", "off", "0": false
+        default: nil
+        }
+    }
+
     /// The checks of ProcessCopyOptions that the parsers rely on.
     private var isPossible: Bool {
         let lineEnds: [UInt8] = [0x0A, 0x0D]

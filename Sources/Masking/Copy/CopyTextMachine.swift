@@ -3,7 +3,6 @@ import NIOCore
 /// COPY's text format: columns between delimiters, rows end in a newline, a backslash takes the next byte's meaning away
 /// (PostgreSQL manual, COPY, "Text Format").
 struct CopyTextMachine: Sendable {
-    static let idle = CopyTextMachine(delimiter: 9, null: [], rows: CopyRows(columns: [], header: false, nullLength: 0, fieldLimit: 0))
     private static let newline = UInt8(ascii: "\n")
     private static let backslash = UInt8(ascii: "\\")
 
@@ -13,15 +12,25 @@ struct CopyTextMachine: Sendable {
     private var escaped = false
     private var fieldIsEmpty = true
 
-    private init(delimiter: UInt8, null: [UInt8], rows: CopyRows) {
+    init(options: CopyOptions, columns: [PreparedMask?], fieldLimit: Int) {
+        let delimiter = options.delimiter
+        let null = options.null
         self.delimiter = delimiter
         self.null = null
-        self.rows = rows
-    }
-
-    init(options: CopyOptions, columns: [PreparedMask?], fieldLimit: Int) {
-        let rows = CopyRows(columns: columns, header: options.header, nullLength: options.null.count, fieldLimit: fieldLimit)
-        self.init(delimiter: options.delimiter, null: options.null, rows: rows)
+        let columns = columns.map { mask in
+            mask.map { mask in
+                let constant: [UInt8]? =
+                    switch mask {
+                    case .null: null
+                    case .constant(let bytes): Self.escaped(bytes, delimiter: delimiter)
+                    case .partial, .hash: nil
+                    }
+                return CopyColumn(
+                    mask: mask, nullLength: null.count, fieldLimit: fieldLimit,
+                    constant: constant.map { CopyConstant(bytes: $0, quoted: []) })
+            }
+        }
+        rows = CopyRows(columns: columns, header: options.header)
     }
 
     mutating func feed(_ bytes: UnsafeRawBufferPointer, into output: inout ByteBuffer, counts: inout MaskCounts) throws {
@@ -35,8 +44,7 @@ struct CopyTextMachine: Sendable {
                 start = end
             }
             guard end < bytes.count else { break }
-            if let mask = rows.mask { writeReplacement(mask, into: &output, counts: &counts) }
-            rows.clearField()
+            if rows.isMasked { writeReplacement(into: &output, counts: &counts) }
             fieldIsEmpty = true
             if bytes[end] == delimiter { try rows.nextColumn() } else { try rows.nextRow() }
             index = end + 1
@@ -54,35 +62,37 @@ struct CopyTextMachine: Sendable {
 
     /// Where the next bare delimiter or newline is.
     private mutating func endOfField(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
+        let delimiter = delimiter
+        var escaped = escaped
         var index = start
         while index < bytes.count {
             let byte = bytes[index]
             if escaped {
                 escaped = false
             } else if byte == delimiter || byte == Self.newline {
-                return index
+                break
             } else if byte == Self.backslash {
                 escaped = true
             }
             index += 1
         }
+        self.escaped = escaped
         return index
     }
 
-    private func writeReplacement(_ mask: PreparedMask, into output: inout ByteBuffer, counts: inout MaskCounts) {
-        let field = rows.field
-        if isNull(field) {
+    private func writeReplacement(into output: inout ByteBuffer, counts: inout MaskCounts) {
+        guard let column = rows.columns[rows.column] else { return }
+        if isNull(column.field) {
             output.writeBytes(null)
             return
         }
-        let before = output.writerIndex
-        let value = mask.readsValue ? Self.unescaped(field.bytes) : field.bytes
-        if let replacement = mask.replacement(of: value) {
-            for byte in replacement { write(byte, into: &output) }
-        } else {
-            output.writeBytes(null)
-        }
-        counts.count(before: field.count, after: output.writerIndex - before)
+        let replacement = column.constant?.bytes ?? self.replacement(column)
+        output.writeBytes(replacement)
+        counts.count(before: column.field.count, after: replacement.count)
+    }
+
+    private func replacement(_ column: CopyColumn) -> [UInt8] {
+        column.mask.replacement(of: Self.unescaped(column.field.bytes)).map { Self.escaped($0, delimiter: delimiter) } ?? null
     }
 
     /// `\N` cannot be a value's text, since a value's backslashes are doubled. A NULL string of the client's own choice can be,
@@ -122,24 +132,25 @@ struct CopyTextMachine: Sendable {
         }
     }
 
-    private func write(_ byte: UInt8, into output: inout ByteBuffer) {
-        let letter: UInt8? =
-            switch byte {
-            case 0x08: UInt8(ascii: "b")
-            case 0x0C: UInt8(ascii: "f")
-            case 0x0A: UInt8(ascii: "n")
-            case 0x0D: UInt8(ascii: "r")
-            case 0x09: UInt8(ascii: "t")
-            case 0x0B: UInt8(ascii: "v")
-            case Self.backslash, delimiter: byte
-            default: nil
-            }
-        if let letter {
-            output.writeInteger(Self.backslash)
-            output.writeInteger(letter)
-        } else {
-            output.writeInteger(byte)
+    private static func escaped(_ value: [UInt8], delimiter: UInt8) -> [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(value.count * 2)
+        for byte in value {
+            let letter: UInt8? =
+                switch byte {
+                case 0x08: UInt8(ascii: "b")
+                case 0x0C: UInt8(ascii: "f")
+                case 0x0A: UInt8(ascii: "n")
+                case 0x0D: UInt8(ascii: "r")
+                case 0x09: UInt8(ascii: "t")
+                case 0x0B: UInt8(ascii: "v")
+                case backslash, delimiter: byte
+                default: nil
+                }
+            if letter != nil { text.append(backslash) }
+            text.append(letter ?? byte)
         }
+        return text
     }
 }
 
