@@ -25,8 +25,8 @@ release: setup ## release build of the program: .build/release/gatehouse
 	swift build -c release --product gatehouse $(CHECKED)
 
 test: build ## every test: the parts, the tidy rules, then real servers and clients
-	$(SWIFT_TEST) --filter '^(GatehouseCoreTests|PolicyTests|SettingsTests|MaskingTests|CommandsTests)\.'
-	@echo "not run yet, since they do not all pass: Analysis, Catalog, Identity, Postgres, Tidy, Integration (see CHANGELOG.md)"
+	$(SWIFT_TEST) --skip IntegrationTests
+	@echo "not run yet: Tests/Integration (see CHANGELOG.md)"
 
 soak: build ## the long suites at their full length (about an hour)
 	GATEHOUSE_SOAK=1 $(SWIFT_TEST)

@@ -76,7 +76,12 @@ let package = Package(
                 crypto, cryptoExtras, nioCore, nioPosix, nioSSL, nioTLS, x509, logging, metrics,
             ]),
         room("Settings", ["GatehouseCore", "Policy", "Masking", yams]),
-        room("Console", ["GatehouseCore", "Identity", "Catalog", hummingbird, hummingbirdCore, hummingbirdTLS, crypto, nioCore, nioSSL, logging, metrics]),
+        room(
+            "Console",
+            [
+                "GatehouseCore", "Identity", "Catalog", hummingbird, hummingbirdCore, hummingbirdTLS, crypto, nioCore, nioSSL, logging,
+                metrics,
+            ]),
         .executableTarget(
             name: "gatehouse",
             dependencies: [
