@@ -8,6 +8,8 @@ public protocol LiveSession: AnyObject, Sendable {
     var targetName: String { get }
     /// Ends the session with an error that its client can show.
     func end(reason: String)
+    /// Ends the session as soon as nothing is under way in it.
+    func drain(reason: String)
 }
 
 /// Who is inside: enforces the limits on how many, and finds sessions to end.
@@ -91,8 +93,14 @@ public final class SessionRegistry: Sendable {
         return chosen.count
     }
 
-    /// From now on nobody new comes in.
-    public func drain() {
-        state.withLock { $0.isDraining = true }
+    /// From now on nobody new comes in, and each session ends as soon as it has nothing under way.
+    public func drain(reason: String) {
+        let live = state.withLock { state in
+            state.isDraining = true
+            return Array(state.sessions.values)
+        }
+        for session in live {
+            session.drain(reason: reason)
+        }
     }
 }

@@ -98,10 +98,11 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     for channel in channels {
         try? await channel.close()
     }
-    gateway.sessions.drain()
-    gateway.sessions.end(reason: "Gatehouse is shutting down") { _ in true }
-    for _ in 0..<100 where gateway.sessions.count > 0 {
-        try await Task.sleep(for: .milliseconds(50))
+    let reason = "Gatehouse is shutting down"
+    gateway.sessions.drain(reason: reason)
+    if await !isEmpty(gateway.sessions, within: .seconds(20)) {
+        gateway.sessions.end(reason: reason) { _ in true }
+        _ = await isEmpty(gateway.sessions, within: .seconds(5))
     }
     await recorders.closeAll()
     vault.stop()
@@ -141,6 +142,15 @@ private func bind(
             }
         }
         .bind(host: listener.listen.host, port: listener.listen.port).get()
+}
+
+/// Waits for every session to have ended; false when some have not.
+private func isEmpty(_ sessions: SessionRegistry, within limit: Duration) async -> Bool {
+    let deadline = ContinuousClock.now + limit
+    while sessions.count > 0, ContinuousClock.now < deadline {
+        try? await Task.sleep(for: .milliseconds(50))
+    }
+    return sessions.count == 0
 }
 
 /// Returns once SIGTERM or SIGINT arrives.

@@ -197,14 +197,17 @@ extension RelayMachine {
     }
 
     private mutating func judged(_ text: ByteBuffer) -> Result<Judgement, Wait> {
-        guard let analysis = text.withUnsafeReadableBytes({ analyzer.analysis(of: $0) }) else {
+        guard let analysis = finishedAnalysis ?? text.withUnsafeReadableBytes({ analyzer.analysis(of: $0) }) else {
             return .failure(Wait(progress: .needsAnalysis(text)))
         }
         if analysis.dependsOnStringSetting, judge.stringSettingIsUncertain {
+            finishedAnalysis = nil
             return .success(judge.denyUncertainStrings(analysis))
         }
         switch judge.judge(analysis) {
-        case .ready(let judgement): return .success(judgement)
+        case .ready(let judgement):
+            finishedAnalysis = nil
+            return .success(judgement)
         case .needsCatalog: return .failure(Wait(progress: .needsCatalog))
         }
     }

@@ -54,6 +54,8 @@ struct RelayMachine {
     var transaction = TransactionStatus.idle
     var copy = CopyState.none
     var counters = Counters()
+    /// What the text at the front of the client's input was found to do, when that was not found out here.
+    var finishedAnalysis: Analysis?
 
     /// Bytes of the client's stream, and of the server's, that were dealt with.
     var clientOffset: UInt64 = 0

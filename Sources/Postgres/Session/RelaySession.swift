@@ -28,6 +28,7 @@ final class RelaySession: CommitWaiter {
     private var clientWaits = false
     private var serverWaits = false
     private var isEnding = false
+    private var drainReason: String?
     private var lastActivity = NIODeadline.now()
     private let onEnd: (SessionTotals) -> Void
     /// Called once nothing more will be sent, after the last record is committed.
@@ -148,6 +149,7 @@ final class RelaySession: CommitWaiter {
             end(.violation(error, byClient: false))
         }
         if machine.isQuiet, wasOpen || !machine.pending.isSkipping { judge.transactionEnded() }
+        endIfDrained()
         schedule()
         // What the client says next may have waited for this answer.
         pumpClient()
@@ -161,6 +163,7 @@ final class RelaySession: CommitWaiter {
             loop.execute {
                 let session = bound.value
                 session.clientWaits = false
+                session.machine.finishedAnalysis = analysis
                 text.withUnsafeReadableBytes { session.machine.analyzer.remember(analysis, for: $0) }
                 session.pumpClient()
                 session.resumeReads()
@@ -313,6 +316,17 @@ final class RelaySession: CommitWaiter {
         }
     }
 
+    /// Ends the session at its next quiet moment.
+    func drain(_ reason: String) {
+        drainReason = reason
+        endIfDrained()
+    }
+
+    private func endIfDrained() {
+        guard let drainReason, machine.isQuiet, clientInput.readableBytes == 0 else { return }
+        end(.killed(drainReason))
+    }
+
     /// A client asked to cancel what runs.
     func noteCancel() {
         guard !isEnding else { return }
@@ -341,6 +355,10 @@ final class RelaySessionHandle: LiveSession {
 
     func end(reason: String) {
         eventLoop.execute { self.session.value.end(.killed(reason)) }
+    }
+
+    func drain(reason: String) {
+        eventLoop.execute { self.session.value.drain(reason) }
     }
 }
 

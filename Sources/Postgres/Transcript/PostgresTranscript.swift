@@ -14,6 +14,8 @@ public struct PostgresTranscript {
     private var formats: [Int16] = []
     private var rows: [TranscriptEvent.Value] = []
     private var copied: [String: UInt64] = [:]
+    /// Texts by the name that they were prepared under; the empty one too.
+    private var prepared: [String: String] = [:]
     private var time = WallTime(nanoseconds: 0)
     private var events: [TranscriptEvent] = []
 
@@ -103,7 +105,10 @@ public struct PostgresTranscript {
             case Frontend.parse:
                 finishRows()
                 let name = try body.cString()
-                add("statement", ["text": .string(try body.cString()), "parameters": .list([]), "prepared_name": .string(name)])
+                let text = try body.cString()
+                if prepared.count > 10_000 { prepared.removeAll() }
+                prepared[name] = text
+                add("prepare", ["text": .string(text), "prepared_name": .string(name)])
             case Frontend.bind: try readBind(&body)
             case Frontend.copyData: copied["in", default: 0] &+= UInt64(message.readableBytes - MessageHeader.size)
             case Frontend.copyDone, Frontend.copyFail: finishCopy("in")
@@ -126,7 +131,12 @@ public struct PostgresTranscript {
             let isBinary = formats.count == 1 ? formats[0] == 1 : (index < formats.count && formats[index] == 1)
             values.append(try value(&body, isBinary: isBinary))
         }
-        add("bind", ["prepared_name": .string(statement), "portal": .string(portal), "parameters": .list(values)])
+        add(
+            "statement",
+            [
+                "text": .string(prepared[statement] ?? ""), "parameters": .list(values), "prepared_name": .string(statement),
+                "portal": .string(portal),
+            ])
     }
 
     private func value(_ body: inout BodyReader, isBinary: Bool) throws -> TranscriptEvent.Value {
