@@ -13,7 +13,8 @@ enum FuzzSQL {
         let thread = Thread {
             var count = CommandLine.argc
             var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
-            exit(LLVMFuzzerRunDriver(&count, &arguments) { bytes, count in FuzzSQL.one(UnsafeRawBufferPointer(start: bytes, count: count)) })
+            exit(
+                LLVMFuzzerRunDriver(&count, &arguments) { bytes, count in FuzzSQL.one(UnsafeRawBufferPointer(start: bytes, count: count)) })
         }
         thread.stackSize = AnalysisThreads.stackBytes
         thread.start()
