@@ -119,3 +119,24 @@ let package = Package(
         .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: strict),
     ]
 )
+
+// Fuzz targets (Fuzz/README.md) exist only where they are asked for: they link libFuzzer, and instrument all that they reach.
+if Context.environment["GATEHOUSE_FUZZ"] == "1" {
+    let instrumented: [SwiftSetting] = strict + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]
+    // The toolchain's libFuzzer without a main of its own (Swift's @main calls it); Fuzz/run finds it.
+    let library = Context.environment["GATEHOUSE_LIBFUZZER"] ?? "libclang_rt.fuzzer_no_main.a"
+
+    func fuzz(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
+        .executableTarget(
+            name: name, dependencies: ["CFuzz"] + dependencies, path: path, swiftSettings: instrumented,
+            linkerSettings: [.unsafeFlags([library]), .linkedLibrary("stdc++")])
+    }
+
+    package.targets += [
+        .target(name: "CFuzz", path: "Fuzz/CFuzz"),
+        fuzz("FuzzSQL", path: "Fuzz/SQL", ["Analysis"]),
+    ]
+    for target in package.targets where target.name == "Analysis" {
+        target.swiftSettings = strict + [.unsafeFlags(["-sanitize=fuzzer"])]
+    }
+}

@@ -89,7 +89,8 @@ struct EvasionTests {
             "SELECT f(1)", "SELECT s.lower('x')", "SELECT pg_read_file('x')", "SELECT pg_catalog.pg_ls_dir('x')", "SELECT lo_import('x')",
             "SELECT set_config('a', 'b', true)", "SELECT pg_terminate_backend(1)", "SELECT 1 <=> 2", "SELECT 1 OPERATOR(s.+) 2",
             "SELECT 'a'::mood", "SELECT CAST('a' AS s.t)", "SELECT pg_reload_conf()", "SELECT * FROM t TABLESAMPLE m (1)", "CALL p()",
-            "SELECT pg_switch_wal()", "SELECT pg_logical_emit_message(true, 'a', 'b')",
+            "SELECT pg_switch_wal()", "SELECT domain_in('x', 1, -1)", "SELECT pg_input_is_valid('x', 'd')",
+            "SELECT pg_logical_emit_message(true, 'a', 'b')",
         ])
     func unknown(_ sql: String) throws {
         #expect(try facts(sql).flags.contains(.callsUnknownFunction))

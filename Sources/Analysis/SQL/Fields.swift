@@ -52,7 +52,6 @@ enum Fields {
         static let subLinkOperator = Schema.field("SubLink", "oper_name")
         static let sortOperator = Schema.field("SortBy", "use_op")
         static let indirection = Schema.field("AIndirection", "indirection")
-        static let namedArgument = Schema.field("NamedArgExpr", "arg")
         static let json = Schema.field("JsonFuncExpr", "op")
     }
     enum Call {
@@ -76,7 +75,6 @@ enum Fields {
         static let isRecursive = Schema.field("WithClause", "recursive")
         static let name = Schema.field("CommonTableExpr", "ctename")
         static let columns = Schema.field("CommonTableExpr", "aliascolnames")
-        static let query = Schema.field("CommonTableExpr", "ctequery")
     }
     enum Select {
         static let targets = Schema.field("SelectStmt", "target_list")
@@ -84,8 +82,6 @@ enum Fields {
         static let into = Schema.field("SelectStmt", "into_clause")
         static let operation = Schema.field("SelectStmt", "op")
         static let values = Schema.field("SelectStmt", "values_lists")
-        static let left = Schema.field("SelectStmt", "larg")
-        static let right = Schema.field("SelectStmt", "rarg")
         static let intoRelation = Schema.field("IntoClause", "rel")
         static let intoColumns = Schema.field("IntoClause", "col_names")
     }
@@ -96,7 +92,6 @@ enum Fields {
         static let returning = Schema.field("InsertStmt", "returning_list")
         static let with = Schema.field("InsertStmt", "with_clause")
         static let conflictTargets = Schema.field("OnConflictClause", "target_list")
-        static let conflictAction = Schema.field("OnConflictClause", "action")
     }
     enum Update {
         static let relation = Schema.field("UpdateStmt", "relation")
@@ -169,11 +164,9 @@ enum Fields {
         static let defineKind = Schema.field("DefineStmt", "kind")
         static let optionName = Schema.field("DefElem", "defname")
         static let optionValue = Schema.field("DefElem", "arg")
-        static let baseStatement = Schema.field("CreateForeignTableStmt", "base_stmt")
         static let columnName = Schema.field("ColumnDef", "colname")
         static let indexColumn = Schema.field("IndexElem", "name")
         static let commandName = Schema.field("AlterTableCmd", "name")
-        static let commandType = Schema.field("AlterTableCmd", "subtype")
         static let statisticsColumn = Schema.field("StatsElem", "name")
         static let partitionColumn = Schema.field("PartitionElem", "name")
     }

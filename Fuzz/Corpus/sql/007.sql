@@ -1,0 +1,1 @@
+ALTER ROLE ALL IN DATABASE d SET x = 'y'

@@ -1,0 +1,1 @@
+COPY and the server's files and programs

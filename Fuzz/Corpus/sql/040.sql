@@ -1,0 +1,1 @@
+CREATE TABLE t (a int REFERENCES u, LIKE w) INHERITS (p)

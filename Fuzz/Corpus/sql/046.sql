@@ -1,0 +1,1 @@
+CREATE TYPE y AS ENUM ('a')

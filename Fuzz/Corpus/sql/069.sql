@@ -1,0 +1,1 @@
+DROP TRIGGER g ON t

@@ -1,0 +1,1 @@
+GRANT SELECT (ssn) ON t TO r

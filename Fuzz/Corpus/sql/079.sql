@@ -1,0 +1,1 @@
+MERGE INTO t USING s ON f(t.a) WHEN MATCHED AND g(s.a) THEN UPDATE SET a = h(1)

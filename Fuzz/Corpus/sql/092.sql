@@ -1,0 +1,1 @@
+SELECT (1, 2) OPERATOR(s.=) (SELECT 1, 2)

@@ -1,0 +1,1 @@
+SELECT * FROM t, LATERAL pg_read_file(t.a)

@@ -1,0 +1,1 @@
+SELECT 1 ORDER BY query_to_xml('x', true, true, '')

@@ -1,0 +1,1 @@
+SELECT CASE WHEN true THEN query_to_xml('x', true, true, '') END

@@ -1,0 +1,1 @@
+SELECT U&"query\005fto\005fxml"('x', true, true, '')

@@ -1,0 +1,1 @@
+SELECT a, t.b, s.t.c FROM t

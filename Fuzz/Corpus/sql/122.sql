@@ -1,0 +1,1 @@
+SELECT c.to_jsonb FROM customers c

@@ -1,0 +1,1 @@
+SELECT db.s.f(1)

@@ -1,0 +1,1 @@
+SELECT f(VARIADIC ARRAY[g(1)])

@@ -1,0 +1,1 @@
+SELECT old FROM t

@@ -1,0 +1,1 @@
+SELECT pg_catalog.set_config('Search_Path', 'x', true)

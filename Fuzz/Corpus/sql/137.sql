@@ -1,0 +1,1 @@
+SELECT s.set_config('a', 'b', true)

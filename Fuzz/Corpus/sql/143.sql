@@ -1,0 +1,1 @@
+SELECT ts_stat('select 1')

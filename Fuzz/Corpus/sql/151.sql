@@ -1,0 +1,1 @@
+UPDATE t SET a = lo_export(1, 'x') WHERE b = 1

@@ -1,0 +1,1 @@
+VALUES (dblink_exec('x'))

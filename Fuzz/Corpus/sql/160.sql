@@ -1,0 +1,1 @@
+WITH x(p, q) AS (SELECT 1, 2) SELECT 1

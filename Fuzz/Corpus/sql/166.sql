@@ -1,0 +1,3 @@
+copy
+t
+to/**/program 'id'

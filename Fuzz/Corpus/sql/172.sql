@@ -1,0 +1,1 @@
+create.operator_class

@@ -1,0 +1,1 @@
+create.table_as select

@@ -1,0 +1,1 @@
+delete insert merge

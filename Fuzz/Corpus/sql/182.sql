@@ -1,0 +1,1 @@
+drop.foreign_data_wrapper
