@@ -27,8 +27,12 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     MetricsSystem.bootstrap(registry)
 
     // Evidence: what an earlier run left is finished first; then a journal for each event loop, and the vault that follows them.
+    var vaulting = VaultConfiguration(journalDirectory: recordings.journal, node: settings.node, gatewayVersion: gatewayVersion)
+    if let size = try FileManager.default.attributesOfFileSystem(forPath: data)[.systemSize] as? NSNumber {
+        vaulting.minimumFreeBytes = min(vaulting.minimumFreeBytes, size.intValue / 20)
+    }
     let vault = try Vault(
-        configuration: VaultConfiguration(journalDirectory: recordings.journal, node: settings.node, gatewayVersion: gatewayVersion),
+        configuration: vaulting,
         store: recordings.store, signer: try ManifestSigner(directory: recordings.keys), clock: clock, logger: logger)
     let recovered = try vault.recover()
     if recovered.interrupted > 0 || !recovered.damage.isEmpty {

@@ -13,7 +13,7 @@ extension IntegrationTests {
             \\set n random(100000000000000, 999999999999999)
             SELECT :n::bigint, abalance FROM pgbench_accounts WHERE aid = 1;
             \\set m random(100000000000000, 999999999999999)
-            UPDATE pgbench_branches SET bbalance = :m % 1000 WHERE bid = 1;
+            UPDATE pgbench_branches SET bbalance = (:m::bigint % 1000)::integer WHERE bid = 1;
 
             """
 

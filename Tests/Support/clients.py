@@ -281,10 +281,23 @@ async def through_asyncpg(table):
         await connection.close()
 
 
+def repeated(piece, count):
+    """A statement of one piece over and over; what became of it, and of the session. psql's own lexer would take minutes."""
+    with connect() as connection:
+        started = time.monotonic()
+        try:
+            connection.execute("SELECT " + piece * int(count))
+            code = None
+        except psycopg.Error as error:
+            code = error.sqlstate
+        alive = None if connection.closed else connection.execute("SELECT 'alive'").fetchone()[0]
+        return {"code": code, "alive": alive, "seconds": time.monotonic() - started}
+
+
 SCENARIOS = {
     "select": select, "cancel": cancel, "listen": listen, "large": large, "many-rows": many_rows, "transaction": transaction,
     "savepoint": savepoint, "pipeline": pipeline, "copy-out": copy_out, "copy-in": copy_in, "copy-in-denied": copy_in_denied,
-    "cursor": cursor, "script": script, "startup": startup, "asyncpg": lambda table: asyncio.run(through_asyncpg(table)),
+    "repeated": repeated, "cursor": cursor, "script": script, "startup": startup, "asyncpg": lambda table: asyncio.run(through_asyncpg(table)),
 }
 
 if __name__ == "__main__":

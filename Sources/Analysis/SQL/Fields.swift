@@ -81,6 +81,8 @@ enum Fields {
         static let with = Schema.field("SelectStmt", "with_clause")
         static let into = Schema.field("SelectStmt", "into_clause")
         static let operation = Schema.field("SelectStmt", "op")
+        static let from = Schema.field("SelectStmt", "from_clause")
+        static let condition = Schema.field("SelectStmt", "where_clause")
         static let values = Schema.field("SelectStmt", "values_lists")
         static let intoRelation = Schema.field("IntoClause", "rel")
         static let intoColumns = Schema.field("IntoClause", "col_names")

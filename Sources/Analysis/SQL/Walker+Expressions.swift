@@ -41,9 +41,11 @@ extension Walker {
         guard let name = qualified(try strings(try node.messages(Fields.Call.name))) else { return try visitChildren(node) }
         let arguments = try node.messages(Fields.Call.arguments)
         facts.add(function: name)
-        if !isBuiltin(name) { facts.flags.insert(.callsUnknownFunction) }
+        let setsConfiguration = name.name == "set_config" && (name.schema == nil || name.schema == "pg_catalog")
+        // Of a plain name it does what SET does, which the facts tell.
+        let isKnown = setsConfiguration ? try setConfig(arguments) : isBuiltin(name)
+        if !isKnown { facts.flags.insert(.callsUnknownFunction) }
         if TextRunners.contains(name.name, arguments: arguments.count) { facts.flags.insert(.opaque) }
-        if name.name == "set_config", name.schema == nil || name.schema == "pg_catalog" { try setConfig(arguments) }
         // Functional notation: `ssn(c)` reads column ssn of row c.
         if arguments.count == 1, arguments[0].kind == .columnRef || arguments[0].kind == .subLink || arguments[0].kind == .functionCall {
             if name.schema == nil { facts.columns.insert(name.name) }
@@ -104,16 +106,19 @@ extension Walker {
 
     // MARK: Settings
 
-    /// set_config(name, value, is_local): PostgreSQL manual 9.27.1.
-    private mutating func setConfig(_ arguments: [Message]) throws {
+    /// set_config(name, value, is_local): PostgreSQL manual 9.27.1. Returns whether the name is a plain one.
+    private mutating func setConfig(_ arguments: [Message]) throws -> Bool {
         facts.add(kind: "set")
         let isPositional = arguments.count == 3 && !arguments.contains { $0.kind == .namedArgument }
-        let name = isPositional ? try literalText(arguments[0])?.asciiLowercased : nil
+        var name = isPositional ? try literalText(arguments[0])?.asciiLowercased : nil
+        let isPlain = name != nil
+        if isPositional, name == nil, let settingsName, try isBareName(arguments[0]) { name = settingsName }
         let value = isPositional ? try literalText(arguments[1]) : nil
         let isLocal = isPositional ? try truth(of: arguments[2]) == .isTrue : false
         facts.readLiteral = true
         if name == nil || name == "role" || name == "session_authorization" { facts.add(kind: "set.role") }
         facts.settings.append(SettingChange(name: name, value: value, isLocal: isLocal))
+        return isPlain
     }
 
     /// SET and RESET inside another statement: ALTER ROLE .. SET, CREATE FUNCTION .. SET.

@@ -33,6 +33,9 @@ extension Walker {
         queryDepth += 1
         defer { queryDepth -= 1 }
         facts.add(kind: "select")
+        let outerSettingsName = settingsName
+        settingsName = try filteredSettingsName(node)
+        defer { settingsName = outerSettingsName }
         let names = try enter(try node.message(Fields.Select.with))
         let isSetOperation = Schema.enumName("SetOperation", try node.number(Fields.Select.operation), dropping: "SETOP_") != "none"
         if let into = try node.message(Fields.Select.into) { try selectInto(into) }
@@ -44,6 +47,29 @@ extension Walker {
         }
         try visitChildren(node, except: Fields.Select.with, Fields.Select.into, Fields.Select.targets)
         leave(names)
+    }
+
+    /// `SELECT set_config(name, ..) FROM pg_settings WHERE name = 'x'` is how pg_dump changes a setting that a server may not
+    /// have. Nothing but that very shape is taken for it.
+    private mutating func filteredSettingsName(_ node: Message) throws -> String? {
+        let from = try node.messages(Fields.Select.from)
+        guard from.count == 1, from[0].kind == .rangeVar, try node.message(Fields.Select.with) == nil,
+            try from[0].text(Fields.RangeVar.name) == "pg_settings", try from[0].message(Fields.RangeVar.alias) == nil,
+            let condition = try node.message(Fields.Select.condition), condition.kind == .operatorExpression,
+            Schema.enumName("A_Expr_Kind", try condition.number(Fields.Expression.kind), dropping: "AEXPR_") == "op",
+            try strings(try condition.messages(Fields.Expression.name)) == ["="],
+            let left = try condition.message(Fields.Expression.left), try isBareName(left),
+            let right = try condition.message(Fields.Expression.right)
+        else { return nil }
+        let schema = try from[0].text(Fields.RangeVar.schema) ?? ""
+        guard schema.isEmpty || schema == "pg_catalog" else { return nil }
+        return try literalText(right)?.asciiLowercased
+    }
+
+    /// The column reference `name`.
+    func isBareName(_ node: Message) throws -> Bool {
+        guard node.kind == .columnRef else { return false }
+        return try strings(try node.messages(Fields.Common.columnFields)) == ["name"]
     }
 
     /// The outermost list, of SELECT or RETURNING.

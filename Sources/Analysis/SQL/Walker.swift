@@ -10,6 +10,8 @@ struct Walker {
     var commonTables: [String: Int] = [:]
     /// Inside a query, where a type's name means a conversion that runs.
     var queryDepth = 0
+    /// What column `name` holds in every row of the query at hand, when that is `pg_settings` filtered by one name.
+    var settingsName: String?
 
     mutating func visitChildren(_ node: Message, except skipped: Int...) throws {
         try visitChildren(node, skipping: skipped)

@@ -108,7 +108,8 @@ extension RelayMachine {
         case Backend.readyForQuery: return try receiveReady(&body)
         case Backend.errorResponse: return try receiveError(&body)
         case Backend.noticeResponse: return try receiveNotice(&body)
-        case Backend.parameterStatus, Backend.notificationResponse: return .pass
+        case Backend.parameterStatus: return try receiveParameter(&body)
+        case Backend.notificationResponse: return .pass
         case Backend.copyInResponse: return try receiveCopyIn()
         case Backend.copyOutResponse: return try receiveCopyOut()
         case Backend.copyBothResponse:
@@ -121,6 +122,20 @@ extension RelayMachine {
             return .pass
         default: throw unexpected(header.type)
         }
+    }
+
+    /// Under another encoding or string syntax the server would read texts otherwise than they were judged.
+    private func receiveParameter(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
+        let name = try body.cString()
+        let value = try body.cString()
+        try body.finish()
+        let expected = ["client_encoding": "UTF8", "standard_conforming_strings": "on"]
+        if let wanted = expected[name.lowercased()], value != wanted {
+            throw ProtocolViolation(
+                "\(name) became \(value), under which statements would be read otherwise than they were judged",
+                code: .insufficientPrivilege)
+        }
+        return .pass
     }
 
     private mutating func expect(_ type: UInt8, _ kinds: PendingRequest.Kind...) throws(ProtocolViolation) {
