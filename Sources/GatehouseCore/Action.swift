@@ -19,10 +19,13 @@ public struct Action: Sendable, Hashable, Codable {
     public var defines: String?
     /// The named statement or cursor that this action runs (EXECUTE x, FETCH .. FROM x, MOVE .. x).
     public var runs: String?
+    /// What a COPY .. TO STDOUT sends, and how.
+    public var copy: CopyFacts?
 
     public init(
         kinds: Set<String>, objects: [ObjectReference] = [], functions: [QualifiedName] = [], columns: Set<String> = [],
-        flags: Flags = [], settings: [SettingChange] = [], normalized: String = "", defines: String? = nil, runs: String? = nil
+        flags: Flags = [], settings: [SettingChange] = [], normalized: String = "", defines: String? = nil, runs: String? = nil,
+        copy: CopyFacts? = nil
     ) {
         self.kinds = kinds
         self.objects = objects
@@ -33,6 +36,7 @@ public struct Action: Sendable, Hashable, Codable {
         self.normalized = normalized
         self.defines = defines
         self.runs = runs
+        self.copy = copy
     }
 
     public struct Flags: OptionSet, Sendable, Hashable, Codable {
@@ -112,5 +116,31 @@ public struct SettingChange: Sendable, Hashable, Codable {
         self.name = name
         self.value = value
         self.isLocal = isLocal
+    }
+}
+
+/// A COPY .. TO STDOUT: where its data comes from, and how it is written.
+public struct CopyFacts: Sendable, Hashable, Codable {
+    public struct Option: Sendable, Hashable, Codable {
+        public var name: String
+        /// nil: given without a value, or with one that is no plain word, number or string.
+        public var value: String?
+
+        public init(name: String, value: String?) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// nil: the data is a query's.
+    public var table: QualifiedName?
+    /// The statement's column list, nil without one.
+    public var columns: [String]?
+    public var options: [Option]
+
+    public init(table: QualifiedName?, columns: [String]?, options: [Option]) {
+        self.table = table
+        self.columns = columns
+        self.options = options
     }
 }

@@ -17,6 +17,7 @@ struct Facts {
     var settings: [SettingChange] = []
     var defines: String?
     var runs: String?
+    var copy: CopyFacts?
     var effect = Effect.runs
     /// The value of a literal was looked at: another literal in its place might give other facts.
     var readLiteral = false
@@ -49,6 +50,6 @@ struct Facts {
         if !bareNames.isDisjoint(with: rowNames) { flags.insert(.wholeRow) }
         return Action(
             kinds: kinds, objects: objects, functions: functions, columns: columns, flags: flags, settings: settings,
-            normalized: normalized, defines: defines, runs: runs)
+            normalized: normalized, defines: defines, runs: runs, copy: copy)
     }
 }

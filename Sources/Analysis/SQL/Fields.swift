@@ -131,6 +131,8 @@ enum Fields {
         static let isProgram = Schema.field("CopyStmt", "is_program")
         static let file = Schema.field("CopyStmt", "filename")
         static let query = Schema.field("CopyStmt", "query")
+        static let columns = Schema.field("CopyStmt", "attlist")
+        static let options = Schema.field("CopyStmt", "options")
     }
     enum Statement {
         static let dropObjects = Schema.field("DropStmt", "objects")

@@ -233,8 +233,34 @@ extension Walker {
         if try node.has(Fields.Copy.file) || node.flag(Fields.Copy.isProgram) {
             facts.flags.insert(try node.flag(Fields.Copy.isProgram) ? .copyProgram : .copyFile)
             if !isFrom { facts.flags.insert(.movesData) }
+        } else if !isFrom {
+            facts.copy = try copyFacts(node)
         }
         try visitChildren(node, except: Fields.Copy.relation, Fields.Copy.query)
+    }
+
+    private mutating func copyFacts(_ node: Message) throws -> CopyFacts {
+        // Options decide how the data looks, so that texts which differ in them are not one text.
+        facts.readLiteral = true
+        var table: QualifiedName?
+        if let relation = try node.message(Fields.Copy.relation) {
+            let schema = try relation.text(Fields.RangeVar.schema) ?? ""
+            table = QualifiedName(schema: schema.isEmpty ? nil : schema, name: try relation.text(Fields.RangeVar.name) ?? "")
+        }
+        let columns = try strings(try node.messages(Fields.Copy.columns))
+        let options = try node.messages(Fields.Copy.options).map { option in
+            CopyFacts.Option(name: try option.text(Fields.Statement.optionName) ?? "", value: try optionText(option))
+        }
+        return CopyFacts(table: table, columns: columns.isEmpty ? nil : columns, options: options)
+    }
+
+    private func optionText(_ option: Message) throws -> String? {
+        guard let value = try option.message(Fields.Statement.optionValue) else { return nil }
+        switch value.kind {
+        case .string: return try value.text(Fields.Common.string) ?? ""
+        case .integer: return String(try value.number(Fields.Constant.integerValue))
+        default: return nil
+        }
     }
 
     private mutating func vacuum(_ node: Message) throws {

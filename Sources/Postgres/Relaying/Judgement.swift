@@ -14,6 +14,10 @@ final class Judgement {
     let epoch: Epoch
     /// A result of this statement may hold values that must be masked, so rows may not pass before their columns are known.
     let mayRevealMasked: Bool
+    /// The server's words about this statement may quote a masked value.
+    let mayEchoMasked: Bool
+    /// How what a COPY .. TO STDOUT sends is masked.
+    let copyMask: CopyMaskPlan?
     let effects: Effects
     /// The text's analysis, nil for requests that have none.
     let analysis: Analysis?
@@ -24,13 +28,16 @@ final class Judgement {
     var isDenied: Bool { verdict.decision == .deny }
 
     init(
-        actions: [Action], verdict: Verdict, record: [UInt8], epoch: Epoch, mayRevealMasked: Bool, analysis: Analysis?
+        actions: [Action], verdict: Verdict, record: [UInt8], epoch: Epoch, mayRevealMasked: Bool, mayEchoMasked: Bool = false,
+        copyMask: CopyMaskPlan? = nil, analysis: Analysis?
     ) {
         self.actions = actions
         self.verdict = verdict
         self.record = record
         self.epoch = epoch
         self.mayRevealMasked = mayRevealMasked
+        self.mayEchoMasked = mayEchoMasked
+        self.copyMask = copyMask
         self.analysis = analysis
         effects = Effects(of: actions)
         copyIns = actions.count { $0.kinds.contains("copy.from") && $0.flags.isDisjoint(with: [.copyFile, .copyProgram]) }
@@ -57,7 +64,7 @@ final class Judgement {
             for action in actions {
                 if action.flags.contains(.changesSchema) { effects.insert([.changesSchema]) }
                 if !action.flags.isDisjoint(with: [.opaque, .callsUnknownFunction, .unparsed]) {
-                    effects.insert([.runsUnknownCode, .changesSearchPath, .changesSchema])
+                    effects.insert([.runsUnknownCode, .changesSearchPath])
                 }
                 if action.defines != nil { effects.insert(.definesNames) }
                 let named = action.settings.contains { $0.name == nil || $0.name == "search_path" || $0.name == "role" }

@@ -79,6 +79,7 @@ extension RelayMachine {
     private mutating func passesAsItIs(_ type: UInt8) throws(ProtocolViolation) -> Bool {
         if type == Backend.copyData {
             guard copy == .copyOut || copy == .copyBoth else { throw unexpected(type) }
+            if copyMask != nil { return false }
             counters.rows &+= 1
             return true
         }
@@ -92,6 +93,7 @@ extension RelayMachine {
         var body = BodyReader(input, messageAt: start, header: header)
         switch header.type {
         case Backend.dataRow: return try receiveRow(&body, header, input, start)
+        case Backend.copyData: return try receiveCopyData(&body, header)
         case Backend.rowDescription: return try receiveRowDescription(&body)
         case Backend.noData: return try receiveNoData()
         case Backend.parameterDescription:
@@ -111,7 +113,7 @@ extension RelayMachine {
         case Backend.parameterStatus: return try receiveParameter(&body)
         case Backend.notificationResponse: return .pass
         case Backend.copyInResponse: return try receiveCopyIn()
-        case Backend.copyOutResponse: return try receiveCopyOut()
+        case Backend.copyOutResponse: return try receiveCopyOut(&body)
         case Backend.copyBothResponse:
             guard isReplication, let head = pending.head, head.kind == .query else { throw unexpected(header.type) }
             copy = .copyBoth
@@ -222,6 +224,7 @@ extension RelayMachine {
     private mutating func finishExecution() {
         rowMask = nil
         rowMaskIsDecided = false
+        copyMask = nil
         copy = .none
         guard let head = pending.head else { return }
         if let judgement = head.judgement { judge.completed(judgement) }
@@ -244,19 +247,41 @@ extension RelayMachine {
         return .pass
     }
 
-    private mutating func receiveCopyOut() throws(ProtocolViolation) -> Step {
+    private mutating func receiveCopyOut(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
         try expect(Backend.copyOutResponse, .query, .execute)
-        // Copy data carries no column descriptions, so a COPY that could reveal a masked column was denied.
-        guard let head = pending.head, head.judgement?.mayRevealMasked != true else {
-            throw ProtocolViolation("copy data that may hold masked values")
-        }
         copy = .copyOut
+        copyMask = nil
+        guard let judgement = pending.head?.judgement, judgement.mayRevealMasked else { return .pass }
+        // Copy data carries no description of its columns: what was not planned for when it was judged cannot be masked now.
+        guard let plan = judgement.copyMask else { throw ProtocolViolation("copy data that may hold masked values") }
+        let format: UInt8 = try body.integer()
+        let columns: Int16 = try body.integer()
+        copyMask = try plan.mask(isBinary: format == 1, columns: Int(columns))
         return .pass
+    }
+
+    private mutating func receiveCopyData(_ body: inout BodyReader, _ header: MessageHeader) throws(ProtocolViolation) -> Step {
+        counters.rows &+= 1
+        let payload = try body.bytes(header.bodyLength)
+        var message = ByteBuffer()
+        message.reserveCapacity(header.totalLength + 64)
+        message.writeInteger(Backend.copyData)
+        message.writeInteger(Int32(0))
+        do {
+            _ = try copyMask?.feed(payload.readableBytesView, into: &message)
+        } catch {
+            throw ProtocolViolation("copy data could not be masked: \(error)")
+        }
+        message.setInteger(Int32(clamping: message.writerIndex - 1), at: 1)
+        // Nothing may be certain yet of what the chunk holds.
+        return .replace(message.writerIndex > MessageHeader.size ? message : ByteBuffer(), .mask)
     }
 
     private mutating func receiveCopyDone() throws(ProtocolViolation) -> Step {
         guard copy == .copyOut || copy == .copyBoth else { throw unexpected(Backend.copyDone) }
         if copy == .copyOut { copy = .none }
+        do { try copyMask?.finish() } catch { throw ProtocolViolation("the server ended a COPY amid a row") }
+        copyMask = nil
         return .pass
     }
 
@@ -301,6 +326,7 @@ extension RelayMachine {
         transaction = known
         rowMask = nil
         rowMaskIsDecided = false
+        copyMask = nil
         if copy == .copyOut || copy == .copyBoth { copy = .none }
         if pending.isEmpty {
             if known == .idle {
@@ -318,6 +344,7 @@ extension RelayMachine {
         let judgement = head?.judgement
         rowMask = nil
         rowMaskIsDecided = false
+        copyMask = nil
         copy = .none
         let fields = try ErrorFields(&body)
         let isFatal = fields.severity == "FATAL" || fields.severity == "PANIC"
@@ -336,7 +363,7 @@ extension RelayMachine {
         if !isFatal, let judgement, judgement.isDenied {
             return .replace(denial(judgement), .denial)
         }
-        if judgement?.mayRevealMasked == true {
+        if judgement?.mayEchoMasked == true, !MaskPlanner.isSafe(sqlState: fields.code) {
             return .replace(withoutValues(fields, as: Backend.errorResponse), .withheldMessage)
         }
         return .pass
@@ -352,7 +379,7 @@ extension RelayMachine {
     }
 
     private mutating func receiveNotice(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
-        guard pending.head?.judgement?.mayRevealMasked == true else { return .pass }
+        guard pending.head?.judgement?.mayEchoMasked == true else { return .pass }
         return .replace(withoutValues(try ErrorFields(&body), as: Backend.noticeResponse), .withheldMessage)
     }
 

@@ -1,5 +1,6 @@
 import Analysis
 import GatehouseCore
+import Masking
 import NIOCore
 
 /// The PostgreSQL session between login and end, as a value: bytes in, decisions out through a `RelaySink`.
@@ -70,6 +71,8 @@ struct RelayMachine {
     /// How the rows now arriving are masked.
     var rowMask: PostgresRowMask?
     var rowMaskIsDecided = false
+    /// How the copy data now arriving is masked.
+    var copyMask: CopyMask?
 
     init(judge: any RelayJudge, analyzer: StatementAnalyzer, limits: Limits, isReplication: Bool) {
         self.judge = judge

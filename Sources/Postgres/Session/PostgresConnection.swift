@@ -320,7 +320,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             }
             let recorder = SessionRecorder(session: permitted.session, journal: try loopRecorder.journal(), clock: gateway.clock)
             try recordStart(recorder, permitted, startup, database, upstream)
-            let session = makeSession(permitted, startup, loopRecorder, recorder, analyzer, catalog, upstream, context)
+            let session = makeSession(permitted, startup, database, loopRecorder, recorder, analyzer, catalog, upstream, context)
             try begin(session, permitted, startup, connector, upstream, context)
         } catch {
             upstream.channel.close(promise: nil)
@@ -353,7 +353,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func makeSession(
-        _ permitted: Permitted, _ startup: ClientStartup, _ loopRecorder: LoopRecorder, _ recorder: SessionRecorder,
+        _ permitted: Permitted, _ startup: ClientStartup, _ database: String, _ loopRecorder: LoopRecorder, _ recorder: SessionRecorder,
         _ analyzer: StatementAnalyzer, _ catalog: TargetCatalog?, _ upstream: UpstreamConnector.Connection, _ context: ChannelHandlerContext
     ) -> RelaySession {
         let policy = gateway.configuration.policy
@@ -361,7 +361,8 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         let judge = SessionJudge(
             gateway: gateway, permit: permitted.permit, catalog: catalog, isReplication: isReplication,
             searchPathIsKnown: !startup.settings.contains { $0.name == "search_path" || $0.name == "role" || $0.name == nil },
-            maskRules: columnMaskRules(policy.masks(for: permitted.permit)))
+            maskRules: columnMaskRules(policy.masks(for: permitted.permit)),
+            invalidateCatalogs: { [shared = postgres.shared] in shared.invalidateCatalogs(of: permitted.target.name, database: database) })
         let machine = RelayMachine(judge: judge, analyzer: analyzer, limits: gateway.configuration.limits, isReplication: isReplication)
         let gateway = gateway
         let place = place

@@ -101,6 +101,16 @@ public final class PostgresShared: Sendable {
         return context
     }
 
+    /// The schema of a database changed: what was read of it is no longer so, under whatever role it was read.
+    func invalidateCatalogs(of target: String, database: String) {
+        let stale = catalogs.withLock { catalogs in
+            catalogs.filter { $0.key.target.name == target && $0.key.database == database }.map(\.value)
+        }
+        for catalog in stale {
+            catalog.invalidate()
+        }
+    }
+
     func catalog(of target: Target, role: Target.Role, database: String, clock: any GatewayClock, logger: Logger) -> TargetCatalog {
         catalogs.withLock { catalogs in
             let key = CatalogKey(target: target, role: role.name, database: database)

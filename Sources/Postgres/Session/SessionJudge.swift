@@ -17,6 +17,8 @@ final class SessionJudge: RelayJudge {
     private var configuration: LiveConfiguration
     private(set) var permit: Permit
     private let catalog: TargetCatalog?
+    /// Makes every reader of this database's catalog read it again, those of other roles too.
+    private let invalidateCatalogs: () -> Void
     private let isReplication: Bool
     private var maskRules: [ColumnMaskRule]
 
@@ -34,8 +36,9 @@ final class SessionJudge: RelayJudge {
 
     init(
         gateway: Gateway, permit: Permit, catalog: TargetCatalog?, isReplication: Bool, searchPathIsKnown: Bool,
-        maskRules: [ColumnMaskRule]
+        maskRules: [ColumnMaskRule], invalidateCatalogs: @escaping () -> Void
     ) {
+        self.invalidateCatalogs = invalidateCatalogs
         self.gateway = gateway
         configuration = gateway.configuration
         self.permit = permit
@@ -171,21 +174,61 @@ final class SessionJudge: RelayJudge {
             if let reason = planner.refusal(of: action, in: context) {
                 return Verdict(decision: .deny, rule: "gatehouse.mask", reason: reason, hint: "Read the columns with a SELECT instead.")
             }
-            if action.kinds.contains("copy.to"), planner.mayRevealMasked(action, in: context) {
+            if action.kinds.contains("copy.to"), planner.mayRevealMasked(action, in: context),
+                case .deny(let reason) = copyPlan(of: action, among: actions, planner, context)
+            {
                 return Verdict(
-                    decision: .deny, rule: "gatehouse.mask", reason: "COPY .. TO of a relation with masked columns.",
-                    hint: "Read it with a SELECT instead, or COPY a query of other relations.")
+                    decision: .deny, rule: "gatehouse.mask", reason: "This COPY cannot be masked: \(reason).",
+                    hint: "COPY the table by name to STDOUT, or read it with a SELECT.")
             }
         }
         return nil
     }
 
+    private enum CopyPlanning {
+        case pass
+        case mask(CopyMaskPlan)
+        case deny(String)
+    }
+
+    private func copyPlan(
+        of action: Action, among actions: [Action], _ planner: MaskPlanner, _ context: StatementContext
+    ) -> CopyPlanning {
+        guard let copy = action.copy else { return .deny("it writes to the server, or to a program") }
+        guard let options = CopyOptions(statement: copy.options.map { ($0.name, $0.value) }) else {
+            return .deny("its options are not understood")
+        }
+        let format: ValueFormat = options.format == .binary ? .binary : .text
+        let plan =
+            copy.table.map { planner.planCopy(of: $0, columns: copy.columns, format: format, in: context) }
+            ?? planner.planCopy(ofQuery: action, in: context)
+        switch plan {
+        case .pass: return .pass
+        case .deny(let reason): return .deny(reason)
+        case .mask(let columns, _):
+            guard actions.count == 1 else { return .deny("it stands beside other statements in one query") }
+            return .mask(CopyMaskPlan(options: options, columns: columns))
+        }
+    }
+
     private func make(_ actions: [Action], _ verdict: Verdict, _ epoch: Judgement.Epoch, _ analysis: Analysis?) -> Judgement {
         let kinds = Set(actions.flatMap(\.kinds))
         let ruling = VerdictRecord.Ruling(verdict: verdict, kinds: kinds, policyVersion: configuration.policy.version)
+        let planner = catalog?.planner(for: maskRules)
+        let context = context
+        var reveals = mayRevealMasked(actions)
+        var copyMask: CopyMaskPlan?
+        if reveals, let planner, actions.count == 1, actions[0].kinds.contains("copy.to") {
+            switch copyPlan(of: actions[0], among: actions, planner, context) {
+            case .pass: reveals = false
+            case .mask(let plan): copyMask = plan
+            case .deny: break
+            }
+        }
+        let echoes = !maskRules.isEmpty && (planner.map { planner in actions.contains { planner.mayEchoMasked($0, in: context) } } ?? true)
         return Judgement(
-            actions: actions, verdict: verdict, record: (try? ruling.encoded()) ?? [], epoch: epoch,
-            mayRevealMasked: mayRevealMasked(actions), analysis: analysis)
+            actions: actions, verdict: verdict, record: (try? ruling.encoded()) ?? [], epoch: epoch, mayRevealMasked: reveals,
+            mayEchoMasked: echoes, copyMask: copyMask, analysis: analysis)
     }
 
     private func mayRevealMasked(_ actions: [Action]) -> Bool {
@@ -245,10 +288,14 @@ final class SessionJudge: RelayJudge {
     func forwarded(_ judgement: Judgement) {
         let effects = judgement.effects
         if effects.isEmpty { return }
-        if effects.contains(.changesSchema) { schemaChanged = true }
+        if effects.contains(.changesSchema) {
+            schemaChanged = true
+            invalidateCatalogs()
+        }
         if effects.contains(.changesSearchPath) { searchPathIsKnown = false }
         if effects.contains(.runsUnknownCode) {
             ranUnknownCode = true
+            schemaChanged = true
             unknownCodeSinceReady = true
         }
         if effects.contains(.definesNames) {
@@ -260,7 +307,7 @@ final class SessionJudge: RelayJudge {
     }
 
     func completed(_ judgement: Judgement) {
-        if judgement.effects.contains(.changesSchema) { catalog?.invalidate() }
+        if judgement.effects.contains(.changesSchema) { invalidateCatalogs() }
     }
 
     func serverIsIdle() {
@@ -271,7 +318,6 @@ final class SessionJudge: RelayJudge {
     func transactionEnded() {
         guard schemaChanged else { return }
         schemaChanged = false
-        catalog?.invalidate()
         kept.removeAll()
     }
 
