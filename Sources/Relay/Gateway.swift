@@ -1,6 +1,7 @@
 public import GatehouseCore
 public import Identity
 public import Logging
+import Metrics
 public import Policy
 import Synchronization
 
@@ -29,13 +30,17 @@ public final class Gateway: Sendable {
     public let sessions: SessionRegistry
     public let observer: any SessionObserver
     public let recorders: LoopRecorders
+    /// Why no new session may start now (the recorder's disk or backlog is full), nil when one may.
+    public let obstacle: @Sendable () -> String?
     private let live: Mutex<LiveConfiguration>
     private let liveGeneration: Atomic<UInt64>
 
     public init(
         node: String, clock: any GatewayClock, logger: Logger, authenticator: any Authenticator, sessions: SessionRegistry,
-        observer: any SessionObserver, recorders: LoopRecorders, configuration: LiveConfiguration
+        observer: any SessionObserver, recorders: LoopRecorders,
+        obstacle: @escaping @Sendable () -> String? = { nil }, configuration: LiveConfiguration
     ) {
+        self.obstacle = obstacle
         self.node = node
         self.clock = clock
         self.logger = logger
@@ -62,6 +67,7 @@ public final class Gateway: Sendable {
     }
 
     public func audit(_ kind: String, from address: String, _ detail: [String: String]) {
+        Counter(label: "gatehouse_audit_events_total", dimensions: [("kind", kind)]).increment()
         observer.audit(AuditEvent(time: clock.wallTime(), kind: kind, address: address, detail: detail))
     }
 }

@@ -27,7 +27,7 @@ func consoleSettings(_ admin: AdminSettings) throws -> ConsoleSettings {
 
 /// What the admin API asks of the rest of the gateway.
 func consoleBackend(
-    _ settings: GatehouseSettings, _ gateway: Gateway, _ catalog: SQLiteCatalog, _ authenticator: GatewayAuthenticator,
+    _ settings: GatehouseSettings, _ gateway: Gateway, _ catalog: SQLiteCatalog, _ authenticator: any Authenticator,
     _ tickets: TicketOffice, _ vault: Vault, _ recordings: Recordings
 ) -> ConsoleBackend {
     ConsoleBackend(

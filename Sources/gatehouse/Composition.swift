@@ -1,5 +1,6 @@
 import Catalog
 import Console
+@preconcurrency import Dispatch
 import Foundation
 import GatehouseCore
 import Identity
@@ -13,11 +14,13 @@ import Postgres
 import Recording
 import Relay
 import Settings
+import Synchronization
 
 /// Runs the gateway until it is told to stop. Top to bottom, this is the architecture: the only place that names every part.
 func serve(_ settings: GatehouseSettings, configurationPath: String) async throws {
+    let signals = signalStream()
     let clock = SystemClock()
-    let logger = makeLogger(settings.log)
+    let logger = makeLogger((isJSON: settings.log.format == .json, level: settings.log.level.rawValue))
     let data = settings.dataDirectory
     try FileManager.default.createDirectory(
         atPath: data, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -51,15 +54,19 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     let interrupted = try await catalog.interruptSessions(ofNode: settings.node, at: clock.wallTime())
     if interrupted > 0 { logger.warning("sessions of an earlier run were interrupted", metadata: ["count": "\(interrupted)"]) }
     let tickets = TicketOffice(store: catalog, clock: clock)
-    let authenticator = GatewayAuthenticator(
-        tokens: try OIDCAuthenticator(settings.issuers.map(IssuerSettings.init), clock: clock), tickets: tickets,
-        throttle: Throttle(clock: clock))
+    let throttle = Throttle(clock: clock)
+    let makeAuthenticator: @Sendable (GatehouseSettings) throws -> any Authenticator = { settings in
+        GatewayAuthenticator(
+            tokens: try OIDCAuthenticator(settings.issuers.map(IssuerSettings.init), clock: clock), tickets: tickets, throttle: throttle)
+    }
+    let authenticator = ReloadableAuthenticator(try makeAuthenticator(settings))
 
     // What they may do, and to whom.
     let gateway = Gateway(
         node: settings.node, clock: clock, logger: logger, authenticator: authenticator,
         sessions: SessionRegistry(limits: settings.limits),
         observer: CatalogObserver(catalog: catalog, node: settings.node, logger: logger), recorders: recorders,
+        obstacle: { vault.isFull ? "its recorder's disk or backlog is full" : nil },
         configuration: LiveConfiguration(
             policy: PolicyEngine(settings.policy), targets: Dictionary(settings.targets.map { ($0.name, $0) }) { first, _ in first },
             limits: settings.limits, generation: 1))
@@ -77,7 +84,9 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
             listener: .init(
                 name: listener.name, tls: tls, authentication: listener.auth,
                 allowsPlaintextOnLoopback: listener.plaintext == .loopback,
-                discovery: settings.issuers.first.map { .init(issuer: $0.issuer, scope: "openid") }),
+                discovery: settings.issuers.first.map { issuer in
+                    issuer.discovery.map { .init(configurationURL: $0, scope: "openid") } ?? .init(issuer: issuer.issuer, scope: "openid")
+                }),
             shared: shared)
         channels.append(try await bind(listener, to: postgres, clock, group))
     }
@@ -94,7 +103,22 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
                 logger.notice("ready", metadata: ["node": "\(settings.node)", "admin": "\(settings.admin.listen)"])
             }
         }
-        tasks.addTask { await terminationSignal() }
+        tasks.addTask {
+            // The recorder can no longer be trusted to keep what happens: nothing may go on.
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(1))
+                if vault.isExhausted { gateway.sessions.end(reason: "Gatehouse cannot record any more: its disk is full") { _ in true } }
+            }
+        }
+        tasks.addTask {
+            var reloader = Reloader(
+                path: configurationPath, running: settings, gateway: gateway, authenticator: authenticator,
+                makeAuthenticator: makeAuthenticator)
+            for await signal in signals {
+                if signal != SIGHUP { break }
+                reloader.reload()
+            }
+        }
         try await tasks.next()
         tasks.cancelAll()
     }
@@ -113,12 +137,6 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     try await catalog.flush()
     try await catalog.close()
     try await group.shutdownGracefully()
-}
-
-private func makeLogger(_ settings: LogSettings) -> Logger {
-    var logger = Logger(label: "gatehouse")
-    logger.logLevel = Logger.Level(rawValue: settings.level.rawValue) ?? .info
-    return logger
 }
 
 private func listenerTLS(_ listener: ListenerSettings, _ data: String, _ clock: any GatewayClock) throws -> ServerTLS {
@@ -157,21 +175,19 @@ private func isEmpty(_ sessions: SessionRegistry, within limit: Duration) async 
     return sessions.count == 0
 }
 
-/// Returns once SIGTERM or SIGINT arrives.
-private func terminationSignal() async {
+/// The signals that the program acts on, as they arrive; from now on none of them ends it by itself.
+private func signalStream() -> AsyncStream<Int32> {
     signal(SIGPIPE, SIG_IGN)
-    signal(SIGTERM, SIG_IGN)
-    signal(SIGINT, SIG_IGN)
-    let (stream, continuation) = AsyncStream<Void>.makeStream()
-    let sources = [SIGTERM, SIGINT].map { number in
-        let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-        source.setEventHandler { continuation.yield() }
-        source.resume()
-        return source
-    }
-    for await _ in stream { break }
-    for source in sources {
-        source.cancel()
+    return AsyncStream { continuation in
+        let sources = [SIGTERM, SIGINT, SIGHUP].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { continuation.yield(number) }
+            source.resume()
+            return source
+        }
+        let kept = Mutex(sources)
+        continuation.onTermination = { _ in kept.withLock { $0.forEach { $0.cancel() } } }
     }
 }
 

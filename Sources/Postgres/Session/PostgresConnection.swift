@@ -178,6 +178,12 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         case .success(let name): database = name
         case .failure(let error): return fail(error, context)
         }
+        if let obstacle = gateway.obstacle() {
+            return fail(
+                HandshakeError(
+                    sqlState: SQLState.diskFull.rawValue, message: "Gatehouse takes no new sessions: \(obstacle)",
+                    hint: "Ask whoever runs this gateway to look at its disk and store."), context)
+        }
         do throws(SessionRegistry.Refusal) {
             place = try gateway.sessions.enter(identified.principal)
         } catch {
@@ -374,6 +380,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         ) { totals in
             if let place { gateway.sessions.leave(place, session: permitted.session) }
             gateway.observer.sessionEnded(permitted.session, totals)
+            SessionMetrics.count(totals, target: permitted.target.name)
         }
     }
 

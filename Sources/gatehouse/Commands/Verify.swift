@@ -51,7 +51,11 @@ struct Verify: AsyncParsableCommand {
                 ))
         }
         let sessions = report["sessions"]?.integer ?? report["sessions"]?.elements.count ?? 0
-        if findings.isEmpty { print("\(count(sessions, "session")) checked: whole and unchanged.") }
+        if sessions == 0 {
+            print("No session is in the store: nothing was checked.")
+        } else if findings.isEmpty {
+            print("\(count(sessions, "session")) checked: whole and unchanged.")
+        }
         if let rollback = report["rollback"]?.string { print("rollback: \(forTerminal(rollback))") }
     }
 }
