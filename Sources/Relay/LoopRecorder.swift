@@ -20,6 +20,8 @@ public final class LoopRecorder {
     private let makeJournal: () throws -> Journal
     private var current: Journal?
     private var waiting: [any CommitWaiter] = []
+    /// Every session that records into `current`. When it fails, none of them may go on.
+    private var members: [ObjectIdentifier: any CommitWaiter] = [:]
     private var isScheduled = false
 
     public init(eventLoop: any EventLoop, makeJournal: @escaping () throws -> Journal) {
@@ -35,6 +37,16 @@ public final class LoopRecorder {
         return journal
     }
 
+    /// A session begins to record into the journal in use.
+    public func join(_ member: any CommitWaiter) {
+        members[ObjectIdentifier(member)] = member
+    }
+
+    /// A session has recorded its last.
+    public func leave(_ member: any CommitWaiter) {
+        members[ObjectIdentifier(member)] = nil
+    }
+
     /// Asks for a commit at the end of this turn of the loop, after which `waiter` is told.
     public func schedule(_ waiter: any CommitWaiter) {
         waiting.append(waiter)
@@ -48,7 +60,12 @@ public final class LoopRecorder {
         isScheduled = false
         let waiters = waiting
         waiting.removeAll(keepingCapacity: true)
-        guard let journal = current else { return }
+        guard let journal = current else {
+            for waiter in waiters {
+                waiter.recordingFailed(JournalError(.closed, "the journal is closed"))
+            }
+            return
+        }
         for waiter in waiters {
             waiter.commitBegins()
         }
@@ -62,23 +79,23 @@ public final class LoopRecorder {
                 }
             }
         } catch {
-            fail(waiters, error)
+            fail(journal, waiters, error)
         }
     }
 
     private func commitSynced(_ waiters: [any CommitWaiter], to journal: Journal) throws {
-        let bound = NIOLoopBound((self, waiters.filter { $0.durability == .synced }), eventLoop: eventLoop)
+        let bound = NIOLoopBound((self, waiters.filter { $0.durability == .synced }, journal), eventLoop: eventLoop)
         let loop = eventLoop
         try journal.commitSynced { result in
             loop.execute {
-                let (recorder, waiters) = bound.value
+                let (recorder, waiters, journal) = bound.value
                 switch result {
                 case .success:
                     for waiter in waiters {
                         waiter.commitEnded()
                     }
                 case .failure(let error):
-                    recorder.fail(waiters, error)
+                    recorder.fail(journal, waiters, error)
                 }
             }
         }
@@ -87,10 +104,17 @@ public final class LoopRecorder {
         }
     }
 
-    private func fail(_ waiters: [any CommitWaiter], _ error: any Error) {
-        current?.close()
-        current = nil
-        for waiter in waiters {
+    private func fail(_ journal: Journal, _ waiters: [any CommitWaiter], _ error: any Error) {
+        var failed = waiters
+        if current === journal {
+            current = nil
+            // What has nothing to commit now would otherwise go on, and record into a journal that keeps nothing.
+            let known = Set(waiters.map { ObjectIdentifier($0) })
+            failed += members.filter { !known.contains($0.key) }.map(\.value)
+            members.removeAll()
+        }
+        journal.close()
+        for waiter in failed {
             waiter.recordingFailed(error)
         }
     }

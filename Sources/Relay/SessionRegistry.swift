@@ -12,6 +12,28 @@ public protocol LiveSession: AnyObject, Sendable {
     func drain(reason: String)
 }
 
+/// A session whose target is still being connected: it can already be told to end.
+public final class ConnectingSession: LiveSession {
+    public let id: SessionID
+    public let principal: Principal
+    public let targetName: String
+    private let reason = Mutex<String?>(nil)
+
+    public init(id: SessionID, principal: Principal, targetName: String) {
+        self.id = id
+        self.principal = principal
+        self.targetName = targetName
+    }
+
+    public var endReason: String? { reason.withLock { $0 } }
+
+    public func end(reason: String) {
+        self.reason.withLock { $0 = reason }
+    }
+
+    public func drain(reason: String) {}
+}
+
 /// Who is inside: enforces the limits on how many, and finds sessions to end.
 public final class SessionRegistry: Sendable {
     public enum Refusal: Error, Sendable, Hashable {
@@ -48,9 +70,9 @@ public final class SessionRegistry: Sendable {
         state.withLock { $0.limits = limits }
     }
 
-    /// Takes a place for one more session of `principal`.
-    public func enter(_ principal: Principal) throws(Refusal) -> Place {
-        let key = PrincipalKey(issuer: principal.issuer, subject: principal.subject)
+    /// Takes a place for one more session, which is still to be connected. From now on it can be ended.
+    public func enter(_ session: ConnectingSession) throws(Refusal) -> Place {
+        let key = PrincipalKey(issuer: session.principal.issuer, subject: session.principal.subject)
         let outcome: Result<Place, Refusal> = state.withLock { state in
             if state.isDraining { return .failure(.draining) }
             if state.total >= state.limits.sessions { return .failure(.tooManySessions(limit: state.limits.sessions)) }
@@ -60,13 +82,19 @@ public final class SessionRegistry: Sendable {
             }
             state.reserved[key] = taken + 1
             state.total += 1
+            state.sessions[session.id] = session
             return .success(Place(key: key))
         }
         return try outcome.get()
     }
 
+    /// The session is connected. If it was to end meanwhile, it is ended now.
     public func add(_ session: any LiveSession) {
-        state.withLock { $0.sessions[session.id] = session }
+        let (before, isDraining) = state.withLock { state in
+            (state.sessions.updateValue(session, forKey: session.id) as? ConnectingSession, state.isDraining)
+        }
+        if let reason = before?.endReason { session.end(reason: reason) }
+        if isDraining { session.drain(reason: "Gatehouse is shutting down") }
     }
 
     /// Gives the place back, and forgets the session if it was added.

@@ -46,9 +46,12 @@ public struct Permitted: Sendable {
     public let identified: Identified
     public let permit: Permit
     public let session: SessionID
+    /// The configuration's generation that let it in.
+    public let generation: UInt64
     public var target: Target { permit.target }
 
-    public init(_ identified: Identified, permit: Permit, session: SessionID) {
+    public init(_ identified: Identified, permit: Permit, session: SessionID, generation: UInt64) {
+        self.generation = generation
         self.identified = identified
         self.permit = permit
         self.session = session

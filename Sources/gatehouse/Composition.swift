@@ -66,7 +66,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
         node: settings.node, clock: clock, logger: logger, authenticator: authenticator,
         sessions: SessionRegistry(limits: settings.limits),
         observer: CatalogObserver(catalog: catalog, node: settings.node, logger: logger), recorders: recorders,
-        obstacle: { vault.isFull ? "its recorder's disk or backlog is full" : nil },
+        obstacle: { vault.isFull ? "its recorder's disk or backlog is full" : catalog.problem },
         configuration: LiveConfiguration(
             policy: PolicyEngine(settings.policy), targets: Dictionary(settings.targets.map { ($0.name, $0) }) { first, _ in first },
             limits: settings.limits, generation: 1))
@@ -97,30 +97,38 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
         backend: consoleBackend(settings, gateway, catalog, authenticator, tickets, vault, recordings), metrics: registry, logger: logger)
 
     // Until it is told to stop: no new sessions, then an end for those that there are.
-    try await withThrowingTaskGroup(of: Void.self) { tasks in
-        tasks.addTask {
-            try await console.run { _ in
-                logger.notice("ready", metadata: ["node": "\(settings.node)", "admin": "\(settings.admin.listen)"])
+    var failure: (any Error)?
+    do {
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                try await console.run { _ in
+                    logger.notice("ready", metadata: ["node": "\(settings.node)", "admin": "\(settings.admin.listen)"])
+                }
             }
-        }
-        tasks.addTask {
-            // The recorder can no longer be trusted to keep what happens: nothing may go on.
-            while !Task.isCancelled {
-                try? await Task.sleep(for: .seconds(1))
-                if vault.isExhausted { gateway.sessions.end(reason: "Gatehouse cannot record any more: its disk is full") { _ in true } }
+            tasks.addTask {
+                // The recorder can no longer be trusted to keep what happens: nothing may go on.
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: .seconds(1))
+                    if vault.isExhausted {
+                        gateway.sessions.end(reason: "Gatehouse cannot record any more: its disk is full") { _ in true }
+                    }
+                }
             }
-        }
-        tasks.addTask {
-            var reloader = Reloader(
-                path: configurationPath, running: settings, gateway: gateway, authenticator: authenticator,
-                makeAuthenticator: makeAuthenticator)
-            for await signal in signals {
-                if signal != SIGHUP { break }
-                reloader.reload()
+            tasks.addTask {
+                var reloader = Reloader(
+                    path: configurationPath, running: settings, gateway: gateway, authenticator: authenticator,
+                    makeAuthenticator: makeAuthenticator)
+                for await signal in signals {
+                    if signal != SIGHUP { break }
+                    reloader.reload()
+                }
             }
+            try await tasks.next()
+            tasks.cancelAll()
         }
-        try await tasks.next()
-        tasks.cancelAll()
+    } catch {
+        // However it ends, what was recorded is brought home.
+        failure = error
     }
     logger.notice("stopping")
     for channel in channels {
@@ -137,6 +145,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     try await catalog.flush()
     try await catalog.close()
     try await group.shutdownGracefully()
+    if let failure { throw failure }
 }
 
 private func listenerTLS(_ listener: ListenerSettings, _ data: String, _ clock: any GatewayClock) throws -> ServerTLS {

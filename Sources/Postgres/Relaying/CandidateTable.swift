@@ -1,78 +1,69 @@
 /// What each name may stand for on the server.
 ///
-/// A name is bound when the server says so, but requests that use it may be on their way before that. So a name can have
-/// several candidates: the one the server confirmed, and those proposed since. Whoever decides must be content with all.
+/// A name is bound when the server says so, but requests that use it may be on their way before that. So a name can have several
+/// candidates: the one the server confirmed, and those proposed since. Between two Syncs the last proposal alone counts: had it
+/// failed, the server would skip whatever uses it. Beyond a Sync any of them may be meant, and whoever decides must be content
+/// with all.
 struct CandidateTable {
-    private struct Candidate {
-        let judgement: Judgement
-        var isConfirmed: Bool
+    struct Candidate {
+        /// Grows with each proposal of the session, whatever its name.
+        let id: UInt64
+        /// How many Syncs the client had sent before it.
+        let segment: UInt64
+        /// What the name then stands for: one judgement, or several where the statement behind it was itself uncertain.
+        let judgements: [Judgement]
     }
 
     private var unnamed: [Candidate] = []
-    private var named: [String: [Candidate]] = [:]
+    private var named: [ServerName: [Candidate]] = [:]
 
     /// How many names are kept.
     var count: Int { named.count }
 
-    mutating func propose(_ judgement: Judgement, as name: String) {
-        let candidate = Candidate(judgement: judgement, isConfirmed: false)
+    mutating func propose(_ candidate: Candidate, as name: ServerName) {
         if name.isEmpty {
-            // The same text again: whether the server takes it or not, the name stands for it.
-            if unnamed.count == 1, unnamed[0].isConfirmed, unnamed[0].judgement === judgement { return }
             unnamed.append(candidate)
         } else {
             named[name, default: []].append(candidate)
         }
     }
 
-    /// The server bound `name` to `judgement`: what it was bound to before is gone.
-    mutating func confirm(_ judgement: Judgement, as name: String) {
-        change(name) { candidates in
-            candidates.removeAll { $0.isConfirmed && $0.judgement !== judgement }
-            if candidates.contains(where: { $0.isConfirmed }) {
-                if let index = candidates.firstIndex(where: { !$0.isConfirmed && $0.judgement === judgement }) {
-                    candidates.remove(at: index)
-                }
-            } else if let index = candidates.firstIndex(where: { $0.judgement === judgement }) {
-                candidates[index].isConfirmed = true
-            }
-        }
+    /// The server bound `name` by the proposal `id`: what it was bound to before is gone.
+    mutating func confirm(_ id: UInt64, as name: ServerName) {
+        change(name) { $0.removeAll { $0.id < id } }
     }
 
-    /// The request that proposed `judgement` failed or was never run.
-    mutating func retract(_ judgement: Judgement, as name: String) {
-        change(name) { candidates in
-            if let index = candidates.firstIndex(where: { !$0.isConfirmed && $0.judgement === judgement }) {
-                candidates.remove(at: index)
-            }
-        }
+    /// The proposal `id` failed or was never run.
+    mutating func retract(_ id: UInt64, as name: ServerName) {
+        change(name) { $0.removeAll { $0.id == id } }
     }
 
-    /// The server freed `name`.
-    mutating func free(_ name: String) {
-        change(name) { $0.removeAll { $0.isConfirmed } }
+    /// The server freed `name` by a request that came before the proposal `id`.
+    mutating func free(_ name: ServerName, before id: UInt64) {
+        change(name) { $0.removeAll { $0.id < id } }
     }
 
     mutating func removeAllNamed() {
         named.removeAll(keepingCapacity: named.count < 64)
     }
 
-    func isKnown(_ name: String) -> Bool {
+    func isKnown(_ name: ServerName) -> Bool {
         name.isEmpty ? !unnamed.isEmpty : named[name] != nil
     }
 
-    func judgements(of name: String) -> [Judgement] {
-        (name.isEmpty ? unnamed : named[name] ?? []).map(\.judgement)
+    /// All that `name` may stand for to a request sent after `segment` Syncs.
+    func judgements(of name: ServerName, in segment: UInt64) -> [Judgement] {
+        guard let candidates = name.isEmpty ? unnamed : named[name], let last = candidates.last else { return [] }
+        if candidates.count == 1 || last.segment == segment { return last.judgements }
+        return candidates.flatMap(\.judgements)
     }
 
-    /// The one judgement that `name` stands for, nil when there are none or several.
-    func single(_ name: String) -> Judgement? {
-        if name.isEmpty { return unnamed.count == 1 ? unnamed[0].judgement : nil }
-        guard let candidates = named[name], candidates.count == 1 else { return nil }
-        return candidates[0].judgement
+    /// All that `name` may ever have stood for while it is known.
+    func judgements(everOf name: ServerName) -> [Judgement] {
+        (named[name] ?? []).flatMap(\.judgements)
     }
 
-    private mutating func change(_ name: String, _ change: (inout [Candidate]) -> Void) {
+    private mutating func change(_ name: ServerName, _ change: (inout [Candidate]) -> Void) {
         if name.isEmpty {
             change(&unnamed)
             return

@@ -46,6 +46,8 @@ final class Judgement {
     struct Epoch: Hashable {
         var configuration: UInt64
         var catalog: UInt64
+        /// Grows whenever the session does something that may give names another meaning.
+        var meaning: UInt64
     }
 
     /// What running the statement may change in what the gateway knows of the server.
@@ -56,6 +58,7 @@ final class Judgement {
         /// Runs code that may change settings unseen.
         static let runsUnknownCode = Effects(rawValue: 1 << 2)
         static let definesNames = Effects(rawValue: 1 << 3)
+        static let freesNames = Effects(rawValue: 1 << 4)
 
         init(rawValue: UInt8) { self.rawValue = rawValue }
 
@@ -67,6 +70,7 @@ final class Judgement {
                     effects.insert([.runsUnknownCode, .changesSearchPath])
                 }
                 if action.defines != nil { effects.insert(.definesNames) }
+                if !action.kinds.isDisjoint(with: ["deallocate", "close", "discard"]) { effects.insert(.freesNames) }
                 let named = action.settings.contains { $0.name == nil || $0.name == "search_path" || $0.name == "role" }
                 if named || action.kinds.contains("discard") || action.kinds.contains("set.role") { effects.insert(.changesSearchPath) }
             }
@@ -90,13 +94,15 @@ enum RowMaskOutcome {
 
 /// Who decides, as the relay machine sees it.
 protocol RelayJudge: AnyObject {
-    /// Decides on a text.
-    func judge(_ analysis: Analysis) -> JudgeOutcome
+    /// Decides on a text. `prepared` tells what a name that the protocol gave (to a statement or portal) stands for.
+    func judge(_ analysis: Analysis, prepared: (ServerName) -> [Action]) -> JudgeOutcome
     /// The same decision if it still holds, or a new one.
-    func confirm(_ judgement: Judgement) -> JudgeOutcome
+    func confirm(_ judgement: Judgement, prepared: (ServerName) -> [Action]) -> JudgeOutcome
     /// Decides on a request that has no text: `function_call`, or `bind` and `fetch` of a `name` that the protocol did not
     /// make (it may be one that SQL made).
-    func judge(request kind: String, of name: String) -> Judgement
+    func judge(request kind: String, of name: ServerName) -> Judgement
+    /// SQL gave this name to a statement or cursor at some time.
+    func isNamedBySQL(_ name: ServerName) -> Bool
     /// How the rows of a result must be masked.
     func rowMask(for columns: [ResultColumn], of judgements: [Judgement]) -> RowMaskOutcome
     /// The statement was passed on.
@@ -108,6 +114,4 @@ protocol RelayJudge: AnyObject {
     /// Statement texts that would be lexed differently under another `standard_conforming_strings` are denied.
     var stringSettingIsUncertain: Bool { get }
     func denyUncertainStrings(_ analysis: Analysis) -> Judgement
-    /// A protocol-level name was given to a statement.
-    func named(_ name: String, _ judgement: Judgement)
 }

@@ -10,12 +10,22 @@ struct PendingRequest {
 
     var kind: Kind
     /// Statement or portal name where the kind has one.
-    var name = ""
-    var judgement: Judgement?
+    var name = ServerName.unnamed
+    /// What was decided of it; several where it is not certain what it stands for.
+    var judgements: [Judgement] = []
+    /// The proposal that a Parse or Bind makes; for a Close, the first proposal that comes after it.
+    var proposal: UInt64 = 0
     /// The gateway's own request: the client must not see its answer.
     var isInjected = false
     /// How many times the server may still ask for copy data on behalf of this request.
     var copyInsExpected = 0
+
+    /// The decision that denied it, if one did.
+    var denial: Judgement? { judgements.first { $0.isDenied } }
+    /// Its rows may hold values that must be masked.
+    var mayRevealMasked: Bool { judgements.contains { $0.mayRevealMasked } }
+    /// What the server says about it may quote such values.
+    var mayEchoMasked: Bool { judgements.contains { $0.mayEchoMasked } }
 }
 
 /// The requests on their way, oldest first. The server answers in order, which is what ties an answer to its request.

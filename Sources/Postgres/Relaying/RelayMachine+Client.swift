@@ -90,6 +90,7 @@ extension RelayMachine {
         case Frontend.close: return try receiveClose(&body)
         case Frontend.sync:
             try body.finish()
+            endSegment()
             pending.append(PendingRequest(kind: .sync))
             return .pass
         case Frontend.flush:
@@ -124,11 +125,17 @@ extension RelayMachine {
         }
     }
 
+    private mutating func endSegment() {
+        segment &+= 1
+        if !describedPortals.isEmpty { describedPortals.removeAll() }
+    }
+
     /// After an error the server ignores everything up to a Sync; so nothing is judged, and nothing is waited for.
     private mutating func receiveWhileSkipping(_ header: MessageHeader) throws(ProtocolViolation) -> Step {
         switch header.type {
         case Frontend.sync:
             pending.stopSkipping()
+            endSegment()
             pending.append(PendingRequest(kind: .sync))
             return .pass
         case Frontend.query, Frontend.parse, Frontend.bind, Frontend.execute, Frontend.describe, Frontend.close, Frontend.flush,
@@ -154,9 +161,11 @@ extension RelayMachine {
         counters.statements &+= UInt64(max(judgement.actions.count, 1))
         sink.record(judgement, at: clientOffset)
         // A simple Query ends the unnamed statement and portal on the server.
-        pending.append(PendingRequest(kind: .query, judgement: judgement, copyInsExpected: judgement.isDenied ? 0 : judgement.copyIns))
+        pending.append(PendingRequest(kind: .query, judgements: [judgement], copyInsExpected: judgement.isDenied ? 0 : judgement.copyIns))
+        implicitTransaction = true
+        if !describedPortals.isEmpty { describedPortals.removeAll() }
         guard judgement.isDenied else {
-            judge.forwarded(judgement)
+            forwarded(judgement)
             return .pass
         }
         deny(header, input, &run, &sink, by: .failingQuery(judgement.verdict.rule), judgement)
@@ -166,7 +175,7 @@ extension RelayMachine {
     private mutating func receiveParse(
         _ body: inout BodyReader, _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
     ) throws(ProtocolViolation) -> Step {
-        let name = try body.cString()
+        let name = try body.serverName()
         let text = try body.cStringBytes()
         let types: Int16 = try body.integer()
         guard types >= 0 else { throw ProtocolViolation("a Parse of \(types) parameter types") }
@@ -182,14 +191,28 @@ extension RelayMachine {
                 "more than \(limits.statementsPerSession) prepared statements are open", code: .programLimitExceeded)
         }
         sink.record(judgement, at: clientOffset)
-        pending.append(PendingRequest(kind: .parse, name: name, judgement: judgement))
+        let proposal = propose()
+        pending.append(PendingRequest(kind: .parse, name: name, judgements: [judgement], proposal: proposal))
         guard judgement.isDenied else {
-            statements.propose(judgement, as: name)
-            judge.named(name, judgement)
+            statements.propose(.init(id: proposal, segment: segment, judgements: [judgement]), as: name)
             return .pass
         }
         deny(header, input, &run, &sink, by: .failingParse(judgement.verdict.rule), judgement)
         return .replaced
+    }
+
+    private mutating func propose() -> UInt64 {
+        implicitTransaction = true
+        defer { nextProposal &+= 1 }
+        return nextProposal
+    }
+
+    private mutating func forwarded(_ judgement: Judgement) {
+        if judgement.mayEchoMasked { transactionMayEcho = true }
+        if !judgement.effects.isDisjoint(with: [.definesNames, .freesNames, .runsUnknownCode]), !describedPortals.isEmpty {
+            describedPortals.removeAll()
+        }
+        judge.forwarded(judgement)
     }
 
     private struct Wait: Error {
@@ -197,19 +220,22 @@ extension RelayMachine {
     }
 
     private mutating func judged(_ text: ByteBuffer) -> Result<Judgement, Wait> {
-        guard let analysis = finishedAnalysis ?? text.withUnsafeReadableBytes({ analyzer.analysis(of: $0) }) else {
+        let finished = finishedAnalysis?.offset == clientOffset ? finishedAnalysis?.analysis : nil
+        guard let analysis = finished ?? text.withUnsafeReadableBytes({ analyzer.analysis(of: $0) }) else {
             return .failure(Wait(progress: .needsAnalysis(text)))
         }
         if analysis.dependsOnStringSetting, judge.stringSettingIsUncertain {
-            finishedAnalysis = nil
             return .success(judge.denyUncertainStrings(analysis))
         }
-        switch judge.judge(analysis) {
-        case .ready(let judgement):
-            finishedAnalysis = nil
-            return .success(judgement)
+        switch judge.judge(analysis, prepared: actions(everOf:)) {
+        case .ready(let judgement): return .success(judgement)
         case .needsCatalog: return .failure(Wait(progress: .needsCatalog))
         }
+    }
+
+    /// What a name that the protocol gave, to a statement or a portal, may stand for.
+    private func actions(everOf name: ServerName) -> [Action] {
+        (statements.judgements(everOf: name) + portals.judgements(everOf: name)).flatMap(\.actions)
     }
 
     // MARK: - Bind, Execute and the rest
@@ -217,25 +243,23 @@ extension RelayMachine {
     private mutating func receiveBind(
         _ body: inout BodyReader, _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
     ) throws(ProtocolViolation) -> Step {
-        let portal = try body.cString()
-        let statement = try body.cString()
+        let portal = try body.serverName()
+        let statement = try body.serverName()
         if portals.count >= limits.statementsPerSession, !portals.isKnown(portal) {
             throw ProtocolViolation("more than \(limits.statementsPerSession) portals are open", code: .programLimitExceeded)
         }
-        describedPortals.remove(portal)
-        portalColumns[portal] = nil
-        switch confirmed(statement, in: statements, orElse: "bind") {
+        switch confirmed(statement, statements.judgements(of: statement, in: segment), orElse: "bind") {
         case .wait(let progress): return .wait(progress)
         case .denied(let judgement):
             sink.record(judgement, at: clientOffset)
-            pending.append(PendingRequest(kind: .bind, name: portal, judgement: judgement))
+            pending.append(PendingRequest(kind: .bind, name: portal, judgements: [judgement], proposal: propose()))
             deny(header, input, &run, &sink, by: .failingBind, judgement)
             return .replaced
         case .allowed(let judgements):
-            for judgement in judgements {
-                portals.propose(judgement, as: portal)
-            }
-            pending.append(PendingRequest(kind: .bind, name: portal, judgement: judgements.first))
+            let proposal = propose()
+            describedPortals.remove(portal)
+            portals.propose(.init(id: proposal, segment: segment, judgements: judgements), as: portal)
+            pending.append(PendingRequest(kind: .bind, name: portal, judgements: judgements, proposal: proposal))
             return .pass
         }
     }
@@ -243,32 +267,37 @@ extension RelayMachine {
     private mutating func receiveExecute(
         _ body: inout BodyReader, _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
     ) throws(ProtocolViolation) -> Step {
-        let portal = try body.cString()
+        let portal = try body.serverName()
         let _: Int32 = try body.integer()
         try body.finish()
-        counters.statements &+= 1
-        switch confirmed(portal, in: portals, orElse: "fetch") {
+        switch confirmed(portal, portals.judgements(of: portal, in: segment), orElse: "fetch") {
         case .wait(let progress): return .wait(progress)
         case .denied(let judgement):
+            counters.statements &+= 1
             sink.record(judgement, at: clientOffset)
-            pending.append(PendingRequest(kind: .execute, name: portal, judgement: judgement))
+            pending.append(PendingRequest(kind: .execute, name: portal, judgements: [judgement]))
             deny(header, input, &run, &sink, by: .failingExecute, judgement)
             return .replaced
         case .allowed(let judgements):
+            counters.statements &+= 1
+            let copyIns = judgements.first?.copyIns ?? 0
+            guard judgements.allSatisfy({ $0.copyIns == copyIns }) else {
+                throw ProtocolViolation("a portal is run that may or may not copy data in: send a Sync and read its answer first")
+            }
             for judgement in judgements {
                 sink.record(judgement, at: clientOffset)
             }
+            implicitTransaction = true
             if judgements.contains(where: \.mayRevealMasked), !describedPortals.contains(portal) {
                 // The rows' columns must be known before the rows: ask for them, and keep the answer.
                 run.flushToServer(input, &sink)
-                sink.inject(InjectedMessage.describe(portal: portal), because: "describe")
-                pending.append(PendingRequest(kind: .describePortal, name: portal, judgement: judgements.first, isInjected: true))
+                sink.inject(InjectedMessage.describe(portal: portal.text), because: "describe")
+                pending.append(PendingRequest(kind: .describePortal, name: portal, judgements: judgements, isInjected: true))
                 describedPortals.insert(portal)
             }
-            let copyIns = judgements.reduce(0) { max($0, $1.copyIns) }
-            pending.append(PendingRequest(kind: .execute, name: portal, judgement: judgements.first, copyInsExpected: copyIns))
+            pending.append(PendingRequest(kind: .execute, name: portal, judgements: judgements, copyInsExpected: copyIns))
             for judgement in judgements {
-                judge.forwarded(judgement)
+                forwarded(judgement)
             }
             return .pass
         }
@@ -280,25 +309,24 @@ extension RelayMachine {
         case wait(ClientProgress)
     }
 
-    /// What the candidates of `name` come to under the configuration of now. A name that the gateway does not know (a cursor
-    /// made by SQL, a statement made by PREPARE) is judged as a request of its own.
-    private func confirmed(_ name: String, in table: CandidateTable, orElse kind: String) -> Confirmed {
-        if let single = table.single(name) {
-            return confirmed([single])
+    /// What the candidates of `name` come to under the configuration of now. A name that SQL gave (PREPARE, DECLARE), or that
+    /// the gateway does not know, is judged as a request of its own besides.
+    private func confirmed(_ name: ServerName, _ candidates: [Judgement], orElse kind: String) -> Confirmed {
+        guard candidates.isEmpty || judge.isNamedBySQL(name) else { return confirmed(candidates) }
+        let judgement = judge.judge(request: kind, of: name)
+        if judgement.isDenied { return .denied(judgement) }
+        switch confirmed(candidates) {
+        case .allowed(let judgements): return .allowed(judgements + [judgement])
+        case .denied(let judgement): return .denied(judgement)
+        case .wait(let progress): return .wait(progress)
         }
-        let candidates = table.judgements(of: name)
-        if candidates.isEmpty {
-            let judgement = judge.judge(request: kind, of: name)
-            return judgement.isDenied ? .denied(judgement) : .allowed([judgement])
-        }
-        return confirmed(candidates)
     }
 
     private func confirmed(_ candidates: [Judgement]) -> Confirmed {
         var result: [Judgement] = []
         result.reserveCapacity(candidates.count)
         for candidate in candidates {
-            switch judge.confirm(candidate) {
+            switch judge.confirm(candidate, prepared: actions(everOf:)) {
             case .needsCatalog: return .wait(.needsCatalog)
             case .ready(let judgement):
                 if judgement.isDenied { return .denied(judgement) }
@@ -310,13 +338,15 @@ extension RelayMachine {
 
     private mutating func receiveDescribe(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
         let what: UInt8 = try body.integer()
-        let name = try body.cString()
+        let name = try body.serverName()
         try body.finish()
+        implicitTransaction = true
         switch what {
         case UInt8(ascii: "S"):
-            pending.append(PendingRequest(kind: .describeStatement, name: name, judgement: statements.single(name)))
+            pending.append(
+                PendingRequest(kind: .describeStatement, name: name, judgements: statements.judgements(of: name, in: segment)))
         case UInt8(ascii: "P"):
-            pending.append(PendingRequest(kind: .describePortal, name: name, judgement: portals.single(name)))
+            pending.append(PendingRequest(kind: .describePortal, name: name, judgements: portals.judgements(of: name, in: segment)))
             describedPortals.insert(name)
         default: throw ProtocolViolation("a Describe of '\(printable(what))'")
         }
@@ -325,11 +355,14 @@ extension RelayMachine {
 
     private mutating func receiveClose(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
         let what: UInt8 = try body.integer()
-        let name = try body.cString()
+        let name = try body.serverName()
         try body.finish()
+        implicitTransaction = true
         switch what {
-        case UInt8(ascii: "S"): pending.append(PendingRequest(kind: .closeStatement, name: name))
-        case UInt8(ascii: "P"): pending.append(PendingRequest(kind: .closePortal, name: name))
+        case UInt8(ascii: "S"): pending.append(PendingRequest(kind: .closeStatement, name: name, proposal: nextProposal))
+        case UInt8(ascii: "P"):
+            describedPortals.remove(name)
+            pending.append(PendingRequest(kind: .closePortal, name: name, proposal: nextProposal))
         default: throw ProtocolViolation("a Close of '\(printable(what))'")
         }
         return .pass
@@ -338,12 +371,13 @@ extension RelayMachine {
     private mutating func receiveFunctionCall(
         _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
     ) -> Step {
-        let judgement = judge.judge(request: "function_call", of: "")
+        let judgement = judge.judge(request: "function_call", of: .unnamed)
         counters.statements &+= 1
         sink.record(judgement, at: clientOffset)
-        pending.append(PendingRequest(kind: .functionCall, judgement: judgement))
+        pending.append(PendingRequest(kind: .functionCall, judgements: [judgement]))
+        implicitTransaction = true
         guard judgement.isDenied else {
-            judge.forwarded(judgement)
+            forwarded(judgement)
             return .pass
         }
         deny(header, input, &run, &sink, by: .failingQuery(judgement.verdict.rule), judgement)

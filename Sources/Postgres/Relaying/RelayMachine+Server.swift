@@ -68,7 +68,7 @@ extension RelayMachine {
         }
     }
 
-    private enum Step {
+    enum ServerStep {
         case pass
         case swallow
         case replace(ByteBuffer, Replacement)
@@ -84,12 +84,12 @@ extension RelayMachine {
             return true
         }
         guard let head = pending.head, head.kind == .query || head.kind == .execute else { throw unexpected(type) }
-        if rowMask != nil || (head.judgement?.mayRevealMasked == true && !rowMaskIsDecided) { return false }
+        if rowMask != nil || (head.mayRevealMasked && !rowMaskIsDecided) { return false }
         counters.rows &+= 1
         return true
     }
 
-    private mutating func receive(_ header: MessageHeader, _ input: ByteBuffer, _ start: Int) throws(ProtocolViolation) -> Step {
+    private mutating func receive(_ header: MessageHeader, _ input: ByteBuffer, _ start: Int) throws(ProtocolViolation) -> ServerStep {
         var body = BodyReader(input, messageAt: start, header: header)
         switch header.type {
         case Backend.dataRow: return try receiveRow(&body, header, input, start)
@@ -121,13 +121,16 @@ extension RelayMachine {
         case Backend.copyDone: return try receiveCopyDone()
         case Backend.functionCallResponse:
             try expect(header.type, .functionCall)
+            guard pending.head?.mayRevealMasked == false else {
+                throw ProtocolViolation("a function's answer that may hold a masked value")
+            }
             return .pass
         default: throw unexpected(header.type)
         }
     }
 
     /// Under another encoding or string syntax the server would read texts otherwise than they were judged.
-    private func receiveParameter(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
+    private func receiveParameter(_ body: inout BodyReader) throws(ProtocolViolation) -> ServerStep {
         let name = try body.cString()
         let value = try body.cString()
         try body.finish()
@@ -152,7 +155,7 @@ extension RelayMachine {
 
     private mutating func receiveRow(
         _ body: inout BodyReader, _ header: MessageHeader, _ input: ByteBuffer, _ start: Int
-    ) throws(ProtocolViolation) -> Step {
+    ) throws(ProtocolViolation) -> ServerStep {
         guard let head = pending.head else { throw unexpected(header.type) }
         if !rowMaskIsDecided {
             // Rows of a portal: its columns were described before it ran.
@@ -173,11 +176,8 @@ extension RelayMachine {
         return .replace(masked, .mask)
     }
 
-    private mutating func decideRowMask(_ columns: [ResultColumn], _ head: PendingRequest) -> Step {
-        let judgements: [Judgement] =
-            head.kind == .execute
-            ? portals.judgements(of: head.name) + [head.judgement].compactMap(\.self) : [head.judgement].compactMap(\.self)
-        switch judge.rowMask(for: columns, of: judgements) {
+    private mutating func decideRowMask(_ columns: [ResultColumn], _ head: PendingRequest) -> ServerStep {
+        switch judge.rowMask(for: columns, of: head.judgements) {
         case .pass: rowMask = nil
         case .mask(let mask): rowMask = mask
         case .needsCatalog: return .needsCatalog
@@ -186,15 +186,15 @@ extension RelayMachine {
         return .pass
     }
 
-    private mutating func receiveRowDescription(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
+    private mutating func receiveRowDescription(_ body: inout BodyReader) throws(ProtocolViolation) -> ServerStep {
         guard let head = pending.head else { throw unexpected(Backend.rowDescription) }
         switch head.kind {
         case .query:
-            guard head.judgement?.mayRevealMasked == true else { return .pass }
+            guard head.mayRevealMasked else { return .pass }
             rowMaskIsDecided = false
             return decideRowMask(try ResultColumn.read(&body), head)
         case .describePortal:
-            if head.isInjected || head.judgement?.mayRevealMasked != false {
+            if head.isInjected || head.judgements.isEmpty || head.mayRevealMasked {
                 portalColumns[head.name] = try ResultColumn.read(&body)
             }
             pending.pop()
@@ -207,14 +207,15 @@ extension RelayMachine {
         }
     }
 
-    private mutating func receiveNoData() throws(ProtocolViolation) -> Step {
+    private mutating func receiveNoData() throws(ProtocolViolation) -> ServerStep {
         try expect(Backend.noData, .describeStatement, .describePortal)
         let isInjected = pending.head?.isInjected == true
+        if let head = pending.head, head.kind == .describePortal { portalColumns[head.name] = nil }
         pending.pop()
         return isInjected ? .swallow : .pass
     }
 
-    private mutating func receiveCompletion(_ type: UInt8) throws(ProtocolViolation) -> Step {
+    private mutating func receiveCompletion(_ type: UInt8) throws(ProtocolViolation) -> ServerStep {
         try expect(type, .query, .execute)
         finishExecution()
         return .pass
@@ -227,7 +228,7 @@ extension RelayMachine {
         copyMask = nil
         copy = .none
         guard let head = pending.head else { return }
-        if let judgement = head.judgement { judge.completed(judgement) }
+        head.judgements.forEach(judge.completed)
         if head.kind == .execute {
             pending.pop()
         } else {
@@ -237,7 +238,7 @@ extension RelayMachine {
 
     // MARK: - COPY
 
-    private mutating func receiveCopyIn() throws(ProtocolViolation) -> Step {
+    private mutating func receiveCopyIn() throws(ProtocolViolation) -> ServerStep {
         try expect(Backend.copyInResponse, .query, .execute)
         guard pending.enterCopyIn() else {
             throw ProtocolViolation("the server asks for copy data that no statement announced")
@@ -247,20 +248,22 @@ extension RelayMachine {
         return .pass
     }
 
-    private mutating func receiveCopyOut(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
+    private mutating func receiveCopyOut(_ body: inout BodyReader) throws(ProtocolViolation) -> ServerStep {
         try expect(Backend.copyOutResponse, .query, .execute)
         copy = .copyOut
         copyMask = nil
-        guard let judgement = pending.head?.judgement, judgement.mayRevealMasked else { return .pass }
+        guard let head = pending.head, head.mayRevealMasked else { return .pass }
         // Copy data carries no description of its columns: what was not planned for when it was judged cannot be masked now.
-        guard let plan = judgement.copyMask else { throw ProtocolViolation("copy data that may hold masked values") }
+        guard head.judgements.count == 1, let plan = head.judgements.first?.copyMask else {
+            throw ProtocolViolation("copy data that may hold masked values")
+        }
         let format: UInt8 = try body.integer()
         let columns: Int16 = try body.integer()
         copyMask = try plan.mask(isBinary: format == 1, columns: Int(columns))
         return .pass
     }
 
-    private mutating func receiveCopyData(_ body: inout BodyReader, _ header: MessageHeader) throws(ProtocolViolation) -> Step {
+    private mutating func receiveCopyData(_ body: inout BodyReader, _ header: MessageHeader) throws(ProtocolViolation) -> ServerStep {
         counters.rows &+= 1
         let payload = try body.bytes(header.bodyLength)
         var message = ByteBuffer()
@@ -277,7 +280,7 @@ extension RelayMachine {
         return .replace(message.writerIndex > MessageHeader.size ? message : ByteBuffer(), .mask)
     }
 
-    private mutating func receiveCopyDone() throws(ProtocolViolation) -> Step {
+    private mutating func receiveCopyDone() throws(ProtocolViolation) -> ServerStep {
         guard copy == .copyOut || copy == .copyBoth else { throw unexpected(Backend.copyDone) }
         if copy == .copyOut { copy = .none }
         do { try copyMask?.finish() } catch { throw ProtocolViolation("the server ended a COPY amid a row") }
@@ -287,24 +290,29 @@ extension RelayMachine {
 
     // MARK: - Names
 
-    private mutating func receiveParseComplete() throws(ProtocolViolation) -> Step {
+    private mutating func receiveParseComplete() throws(ProtocolViolation) -> ServerStep {
         try expect(Backend.parseComplete, .parse)
-        if let head = pending.head, let judgement = head.judgement { statements.confirm(judgement, as: head.name) }
+        if let head = pending.head { statements.confirm(head.proposal, as: head.name) }
         pending.pop()
         return .pass
     }
 
-    private mutating func receiveBindComplete() throws(ProtocolViolation) -> Step {
+    private mutating func receiveBindComplete() throws(ProtocolViolation) -> ServerStep {
         try expect(Backend.bindComplete, .bind)
-        if let head = pending.head, let judgement = head.judgement { portals.confirm(judgement, as: head.name) }
+        if let head = pending.head { portals.confirm(head.proposal, as: head.name) }
         pending.pop()
         return .pass
     }
 
-    private mutating func receiveCloseComplete() throws(ProtocolViolation) -> Step {
+    private mutating func receiveCloseComplete() throws(ProtocolViolation) -> ServerStep {
         try expect(Backend.closeComplete, .closeStatement, .closePortal)
         if let head = pending.head {
-            if head.kind == .closeStatement { statements.free(head.name) } else { portals.free(head.name) }
+            if head.kind == .closeStatement {
+                statements.free(head.name, before: head.proposal)
+            } else {
+                portals.free(head.name, before: head.proposal)
+                portalColumns[head.name] = nil
+            }
         }
         pending.pop()
         return .pass
@@ -312,7 +320,7 @@ extension RelayMachine {
 
     // MARK: - Errors and ready
 
-    private mutating func receiveReady(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
+    private mutating func receiveReady(_ body: inout BodyReader) throws(ProtocolViolation) -> ServerStep {
         let status: UInt8 = try body.integer()
         try body.finish()
         guard let known = TransactionStatus(rawValue: status) else {
@@ -329,82 +337,16 @@ extension RelayMachine {
         copyMask = nil
         if copy == .copyOut || copy == .copyBoth { copy = .none }
         if pending.isEmpty {
+            implicitTransaction = false
+            // What was described is asked for again when it is run again.
+            if !portalColumns.isEmpty { portalColumns.removeAll() }
             if known == .idle {
                 portals.removeAllNamed()
-                portalColumns.removeAll(keepingCapacity: portalColumns.count < 64)
-                describedPortals.removeAll(keepingCapacity: describedPortals.count < 64)
+                transactionMayEcho = false
             }
             judge.serverIsIdle()
         }
         return .pass
-    }
-
-    private mutating func receiveError(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
-        let head = pending.head
-        let judgement = head?.judgement
-        rowMask = nil
-        rowMaskIsDecided = false
-        copyMask = nil
-        copy = .none
-        let fields = try ErrorFields(&body)
-        let isFatal = fields.severity == "FATAL" || fields.severity == "PANIC"
-        if let head, !isFatal {
-            if let judgement { judge.completed(judgement) }
-            switch head.kind {
-            case .query, .functionCall, .sync: break
-            case .parse, .bind, .describeStatement, .describePortal, .execute, .closeStatement, .closePortal, .copyEnd:
-                var dropped: [PendingRequest] = []
-                pending.failToSync { dropped.append($0) }
-                for request in dropped {
-                    retract(request)
-                }
-            }
-        }
-        if !isFatal, let judgement, judgement.isDenied {
-            return .replace(denial(judgement), .denial)
-        }
-        if judgement?.mayEchoMasked == true, !MaskPlanner.isSafe(sqlState: fields.code) {
-            return .replace(withoutValues(fields, as: Backend.errorResponse), .withheldMessage)
-        }
-        return .pass
-    }
-
-    private mutating func retract(_ request: PendingRequest) {
-        guard let judgement = request.judgement else { return }
-        switch request.kind {
-        case .parse: statements.retract(judgement, as: request.name)
-        case .bind: portals.retract(judgement, as: request.name)
-        case .query, .describeStatement, .describePortal, .execute, .closeStatement, .closePortal, .sync, .functionCall, .copyEnd: break
-        }
-    }
-
-    private mutating func receiveNotice(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
-        guard pending.head?.judgement?.mayEchoMasked == true else { return .pass }
-        return .replace(withoutValues(try ErrorFields(&body), as: Backend.noticeResponse), .withheldMessage)
-    }
-
-    /// The denial in place of the error that the injected message brought about.
-    private func denial(_ judgement: Judgement) -> ByteBuffer {
-        let verdict = judgement.verdict
-        var buffer = ByteBuffer()
-        ErrorFields(
-            code: .insufficientPrivilege,
-            message: verdict.reason.isEmpty
-                ? "denied by Gatehouse rule \"\(verdict.rule)\"" : "denied by Gatehouse rule \"\(verdict.rule)\": \(verdict.reason)",
-            hint: verdict.hint
-        ).write(to: &buffer)
-        return buffer
-    }
-
-    /// An error or notice of a statement over masked columns: its text may quote a value, so only what it is remains.
-    private func withoutValues(_ fields: ErrorFields, as type: UInt8) -> ByteBuffer {
-        var fields = fields
-        fields.message = "the server's message (\(fields.code)) is withheld, since the statement can reach masked columns"
-        fields.detail = nil
-        fields.hint = nil
-        var buffer = ByteBuffer()
-        fields.write(to: &buffer, as: type)
-        return buffer
     }
 }
 

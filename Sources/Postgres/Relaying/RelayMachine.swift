@@ -55,8 +55,17 @@ struct RelayMachine {
     var transaction = TransactionStatus.idle
     var copy = CopyState.none
     var counters = Counters()
-    /// What the text at the front of the client's input was found to do, when that was not found out here.
-    var finishedAnalysis: Analysis?
+    /// What the text of the message at this place of the client's stream was found to do, when that was not found out here.
+    var finishedAnalysis: (offset: UInt64, analysis: Analysis)?
+    /// Syncs that the client sent.
+    var segment: UInt64 = 0
+    /// The next proposal's number.
+    var nextProposal: UInt64 = 1
+    /// Something was sent since the server was last ready with nothing more to do: a transaction may be open that it has not
+    /// told of yet.
+    var implicitTransaction = false
+    /// A statement of the open transaction may still have the server quote a masked value: a deferred constraint, a commit.
+    var transactionMayEcho = false
 
     /// Bytes of the client's stream, and of the server's, that were dealt with.
     var clientOffset: UInt64 = 0
@@ -65,9 +74,9 @@ struct RelayMachine {
     var serverRemainder = 0
 
     /// Columns of the portals that were described, kept only where masks may apply.
-    var portalColumns: [String: [ResultColumn]] = [:]
-    /// Portals with a Describe on its way or answered since they were bound.
-    var describedPortals: Set<String> = []
+    var portalColumns: [ServerName: [ResultColumn]] = [:]
+    /// Portals with a Describe on its way or answered since the last Sync, with nothing since that could make them another.
+    var describedPortals: Set<ServerName> = []
     /// How the rows now arriving are masked.
     var rowMask: PostgresRowMask?
     var rowMaskIsDecided = false
@@ -82,5 +91,5 @@ struct RelayMachine {
     }
 
     /// Nothing is on its way in either direction, and no transaction is open.
-    var isQuiet: Bool { transaction == .idle && pending.isEmpty && copy == .none }
+    var isQuiet: Bool { transaction == .idle && !implicitTransaction && pending.isEmpty && copy == .none }
 }

@@ -184,14 +184,16 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
                     sqlState: SQLState.diskFull.rawValue, message: "Gatehouse takes no new sessions: \(obstacle)",
                     hint: "Ask whoever runs this gateway to look at its disk and store."), context)
         }
+        let session = SessionID(at: gateway.clock.wallTime())
         do throws(SessionRegistry.Refusal) {
-            place = try gateway.sessions.enter(identified.principal)
+            place = try gateway.sessions.enter(
+                ConnectingSession(id: session, principal: identified.principal, targetName: target.name))
         } catch {
             return fail(full(error), context)
         }
-        let session = SessionID(at: gateway.clock.wallTime())
         sessionID = session
-        connect(Permitted(identified, permit: permit, session: session), startup, database, context)
+        connect(
+            Permitted(identified, permit: permit, session: session, generation: configuration.generation), startup, database, context)
     }
 
     private func refuse(_ refusal: Refusal, _ identified: Identified, _ context: ChannelHandlerContext) {
@@ -365,14 +367,13 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         let policy = gateway.configuration.policy
         let isReplication = startup.replication != .none
         let judge = SessionJudge(
-            gateway: gateway, permit: permitted.permit, catalog: catalog, isReplication: isReplication,
+            gateway: gateway, permit: permitted.permit, admittedUnder: permitted.generation, catalog: catalog, isReplication: isReplication,
             searchPathIsKnown: !startup.settings.contains { $0.name == "search_path" || $0.name == "role" || $0.name == nil },
             maskRules: columnMaskRules(policy.masks(for: permitted.permit)),
             invalidateCatalogs: { [shared = postgres.shared] in shared.invalidateCatalogs(of: permitted.target.name, database: database) })
         let machine = RelayMachine(judge: judge, analyzer: analyzer, limits: gateway.configuration.limits, isReplication: isReplication)
         let gateway = gateway
         let place = place
-        self.place = nil
         return RelaySession(
             permitted: permitted, gateway: gateway, eventLoop: context.eventLoop, loopRecorder: loopRecorder, recorder: recorder,
             judge: judge, machine: machine, catalog: catalog, analysisThreads: postgres.shared.analysisThreads, client: context.channel,
@@ -395,8 +396,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         if let key = upstream.ready.key {
             let bound = NIOLoopBound(session, eventLoop: loop)
             let ours = postgres.shared.cancels.register {
-                loop.execute { bound.value.noteCancel() }
-                connector.cancel(key, on: loop).whenFailure { _ in }
+                loop.execute { bound.value.cancelRequested { connector.cancel(key, on: loop) } }
             }
             let cancels = postgres.shared.cancels
             context.channel.closeFuture.whenComplete { _ in cancels.forget(ours) }
@@ -406,20 +406,22 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             }
         }
         greeting.writeImmutableBuffer(upstream.ready.ready)
+        let pipeline = context.pipeline.syncOperations
+        try pipeline.addHandler(RelayHandler(session: session, side: .client), position: .after(self))
+        try upstream.channel.pipeline.syncOperations.addHandler(RelayHandler(session: session, side: .server))
         deadline?.cancel()
         isClosed = true
+        // From here on the session gives its place back itself.
+        place = nil
         let identified = permitted.identified
         gateway.observer.sessionStarted(
             SessionSummary(
                 id: permitted.session, started: gateway.clock.wallTime(), protocolName: .postgres, target: permitted.target.name,
                 role: permitted.permit.role.name, principal: identified.principal, address: accepted.address,
                 application: startup.applicationName))
-        gateway.sessions.add(RelaySessionHandle(session, eventLoop: loop))
-        let pipeline = context.pipeline.syncOperations
-        try pipeline.addHandler(RelayHandler(session: session, side: .client), position: .after(self))
-        try upstream.channel.pipeline.syncOperations.addHandler(RelayHandler(session: session, side: .server))
         pipeline.removeHandler(self, promise: nil)
         session.begin(greeting: greeting)
+        gateway.sessions.add(RelaySessionHandle(session, eventLoop: loop))
         session.resumeReads()
     }
 }

@@ -31,8 +31,16 @@ final class RelaySession: CommitWaiter {
     private var drainReason: String?
     private var lastActivity = NIODeadline.now()
     private let onEnd: (SessionTotals) -> Void
-    /// Called once nothing more will be sent, after the last record is committed.
-    private var closing: (() -> Void)?
+    /// Called once nothing more will be sent: after the commit that holds the last record.
+    private var closing: (after: UInt64, run: () -> Void)?
+    private var commitsBegun: UInt64 = 0
+    private var commitsEnded: UInt64 = 0
+    private var hasFinished = false
+    /// What the client sent next cannot be dealt with before the server has answered.
+    private var clientIsBlocked = false
+    /// A cancel request that waits for its record to be committed, and whether one is on its way.
+    private var wantedCancel: (() -> EventLoopFuture<Void>)?
+    private var cancelIsUnderWay = false
 
     init(
         permitted: Permitted, gateway: Gateway, eventLoop: any EventLoop, loopRecorder: LoopRecorder, recorder: SessionRecorder,
@@ -58,6 +66,7 @@ final class RelaySession: CommitWaiter {
 
     /// Tells the client that it is in, and starts the session's own clocks.
     func begin(greeting: ByteBuffer) {
+        loopRecorder.join(self)
         output.tellClient(greeting, because: "greeting")
         schedule()
         let limits = gateway.configuration.limits
@@ -86,8 +95,12 @@ final class RelaySession: CommitWaiter {
     // MARK: - Reading
 
     /// Whether more may be read from the client: the server takes what it is sent, and nothing is waited for.
+    /// Of a session that ends everything is read and dropped: unread bytes would have the kernel reset the connection, and
+    /// the client lose what it was told last.
     var mayReadClient: Bool {
-        !clientWaits && !isEnding && (server?.isWritable ?? false) && output.heldBytes <= heldLimit
+        if isEnding { return true }
+        if clientIsBlocked, clientInput.readableBytes > heldLimit { return false }
+        return !clientWaits && (server?.isWritable ?? false) && output.heldBytes <= heldLimit
     }
 
     var mayReadServer: Bool {
@@ -125,7 +138,8 @@ final class RelaySession: CommitWaiter {
         var sink = output
         do throws(ProtocolViolation) {
             switch try machine.receiveFromClient(&clientInput, sink: &sink) {
-            case .needsBytes, .needsServer: break
+            case .needsBytes: clientIsBlocked = false
+            case .needsServer: clientIsBlocked = true
             case .needsAnalysis(let text): analyse(text)
             case .needsCatalog: refreshCatalog { $0.clientWaits = $1 }
             case .terminated: end(.terminated)
@@ -152,19 +166,23 @@ final class RelaySession: CommitWaiter {
         endIfDrained()
         schedule()
         // What the client says next may have waited for this answer.
+        let wasBlocked = clientIsBlocked
         pumpClient()
+        if wasBlocked, !clientIsBlocked { resumeReads() }
     }
 
     private func analyse(_ text: ByteBuffer) {
         clientWaits = true
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         let loop = eventLoop
+        let offset = machine.clientOffset
         analysisThreads.submit(Array(text.readableBytesView), statementBytes: machine.limits.statementBytes) { analysis in
             loop.execute {
                 let session = bound.value
                 session.clientWaits = false
-                session.machine.finishedAnalysis = analysis
-                text.withUnsafeReadableBytes { session.machine.analyzer.remember(analysis, for: $0) }
+                session.machine.finishedAnalysis = (offset, analysis)
+                // A failure may be of the moment (too many texts wait): it is nothing to remember.
+                if analysis.failure == nil { text.withUnsafeReadableBytes { session.machine.analyzer.remember(analysis, for: $0) } }
                 session.pumpClient()
                 session.resumeReads()
             }
@@ -203,23 +221,28 @@ final class RelaySession: CommitWaiter {
 
     func commitBegins() {
         isScheduled = false
+        commitsBegun &+= 1
         output.commitBegins()
     }
 
     func commitEnded() {
+        commitsEnded &+= 1
         output.commitEnded(client: client, server: server)
         if let closing {
+            guard commitsEnded >= closing.after else { return }
             self.closing = nil
-            closing()
+            closing.run()
             return
         }
+        cancelIfWanted()
         resumeReads()
     }
 
     func recordingFailed(_ error: any Error) {
         gateway.logger.error("recording failed; session stopped", metadata: ["session": "\(permitted.session)", "error": "\(error)"])
         output.drop()
-        guard client != nil || server != nil else { return }
+        closing = nil
+        wantedCancel = nil
         isEnding = true
         var message = ByteBuffer()
         ErrorFields(
@@ -231,22 +254,11 @@ final class RelaySession: CommitWaiter {
 
     // MARK: - Ending
 
-    enum Ending {
-        case terminated
-        case clientGone
-        case serverGone
-        case idle
-        case lifetime
-        case refused(String)
-        case killed(String)
-        case violation(ProtocolViolation, byClient: Bool)
-    }
-
     /// Records why, then tells the client and closes both sides.
-    func end(_ ending: Ending) {
+    func end(_ ending: SessionEnding) {
         guard !isEnding else { return }
         isEnding = true
-        let (code, text, fields, outcome) = describe(ending)
+        let (code, text, fields, outcome) = ending.description
         if outcome == .failed { output.recorder.record(.error, note: SessionNote(code: code, message: text)) }
         if let fields {
             var message = ByteBuffer()
@@ -254,17 +266,19 @@ final class RelaySession: CommitWaiter {
             output.tellClient(message, because: code)
         }
         recordEnd(code, text)
-        let sendsTerminate = if case .terminated = ending { true } else { false }
-        closing = { [self] in
-            if sendsTerminate || server?.isActive == true {
+        // Of the commits to come, the next one holds all this.
+        closing = (
+            commitsBegun &+ 1,
+            { [self] in
                 var goodbye = ByteBuffer()
                 writeMessage(Frontend.terminate, to: &goodbye) { _ in }
-                server?.writeAndFlush(goodbye, promise: nil)
+                server?.write(goodbye, promise: nil)
+                finish(code: code, text: text, outcome: outcome, tell: nil)
             }
-            finish(code: code, text: text, outcome: outcome, tell: nil)
-        }
+        )
         output.markDirty()
         schedule()
+        client?.read()
     }
 
     private func recordEnd(_ code: String, _ text: String) {
@@ -274,9 +288,11 @@ final class RelaySession: CommitWaiter {
     }
 
     private func finish(code: String, text: String, outcome: SessionTotals.Outcome, tell: ByteBuffer?) {
-        if let tell { client?.writeAndFlush(tell, promise: nil) }
-        client?.close(promise: nil)
-        server?.close(promise: nil)
+        guard !hasFinished else { return }
+        hasFinished = true
+        loopRecorder.leave(self)
+        if let client { closeWhenSent(client, last: tell ?? ByteBuffer()) }
+        if let server { closeWhenSent(server, last: ByteBuffer()) }
         client = nil
         server = nil
         let accounting = output.recorder.accounting
@@ -287,32 +303,15 @@ final class RelaySession: CommitWaiter {
                 bytesIn: accounting.client.seen, bytesOut: accounting.server.seen))
     }
 
-    private func describe(_ ending: Ending) -> (String, String, ErrorFields?, SessionTotals.Outcome) {
-        switch ending {
-        case .terminated: ("client-closed", "", nil, .ended)
-        case .clientGone: ("client-lost", "", nil, .ended)
-        case .serverGone:
-            (
-                "server-closed", "the target closed the connection",
-                ErrorFields(severity: "FATAL", code: .connectionFailure, message: "the target closed the connection"), .ended
-            )
-        case .idle:
-            ("idle-timeout", "", ErrorFields(severity: "FATAL", code: .adminShutdown, message: "Gatehouse ended this idle session"), .ended)
-        case .lifetime:
-            (
-                "lifetime", "",
-                ErrorFields(
-                    severity: "FATAL", code: .adminShutdown, message: "this session reached its longest life", hint: "Connect again."),
-                .ended
-            )
-        case .refused(let reason):
-            ("refused", reason, ErrorFields(severity: "FATAL", code: .invalidAuthorization, message: reason), .ended)
-        case .killed(let reason): ("killed", reason, ErrorFields(severity: "FATAL", code: .adminShutdown, message: reason), .ended)
-        case .violation(let violation, let byClient):
-            (
-                byClient ? "protocol-violation" : "server-protocol-violation", violation.reason,
-                ErrorFields(severity: "FATAL", code: violation.code, message: violation.reason), .failed
-            )
+    /// Closes `channel` once all that was written to it has gone out: a slow reader still gets the last answer and the reason.
+    /// One that does not read at all is not waited for.
+    private func closeWhenSent(_ channel: any Channel, last: ByteBuffer) {
+        let deadline = eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
+        let loop = eventLoop
+        channel.writeAndFlush(last).whenComplete { _ in
+            deadline.cancel()
+            // A moment for what the other side has on its way; see `mayReadClient`.
+            loop.scheduleTask(in: .milliseconds(100)) { channel.close(promise: nil) }
         }
     }
 
@@ -327,82 +326,21 @@ final class RelaySession: CommitWaiter {
         end(.killed(drainReason))
     }
 
-    /// A client asked to cancel what runs.
-    func noteCancel() {
-        guard !isEnding else { return }
+    /// A client asked to cancel what runs: recorded first, then `send` is called. One request at a time; more are the same.
+    func cancelRequested(_ send: @escaping () -> EventLoopFuture<Void>) {
+        guard !isEnding, wantedCancel == nil, !cancelIsUnderWay else { return }
+        wantedCancel = send
         output.recorder.tick()
         output.recorder.record(.cancel, note: SessionNote(code: "cancel-request", message: ""))
         output.markDirty()
         schedule()
     }
-}
 
-/// The session as the registry sees it.
-final class RelaySessionHandle: LiveSession {
-    let id: SessionID
-    let principal: Principal
-    let targetName: String
-    private let session: NIOLoopBound<RelaySession>
-    private let eventLoop: any EventLoop
-
-    init(_ session: RelaySession, eventLoop: any EventLoop) {
-        id = session.permitted.session
-        principal = session.permitted.identified.principal
-        targetName = session.permitted.target.name
-        self.session = NIOLoopBound(session, eventLoop: eventLoop)
-        self.eventLoop = eventLoop
-    }
-
-    func end(reason: String) {
-        eventLoop.execute { self.session.value.end(.killed(reason)) }
-    }
-
-    func drain(reason: String) {
-        eventLoop.execute { self.session.value.drain(reason) }
-    }
-}
-
-/// One side of a session: hands bytes over, and reads only when the other side can take them.
-final class RelayHandler: ChannelDuplexHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
-
-    enum Side { case client, server }
-
-    private let session: RelaySession
-    private let side: Side
-    private var wantsRead = false
-
-    init(session: RelaySession, side: Side) {
-        self.session = session
-        self.side = side
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let bytes = unwrapInboundIn(data)
-        switch side {
-        case .client: session.receiveFromClient(bytes)
-        case .server: session.receiveFromServer(bytes)
-        }
-    }
-
-    func read(context: ChannelHandlerContext) {
-        let mayRead = side == .client ? session.mayReadClient : session.mayReadServer
-        wantsRead = !mayRead
-        if mayRead { context.read() }
-    }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        session.resumeReads()
-        context.fireChannelWritabilityChanged()
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        session.end(side == .client ? .clientGone : .serverGone)
-        context.fireChannelInactive()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        context.close(promise: nil)
+    private func cancelIfWanted() {
+        guard let send = wantedCancel, !isScheduled else { return }
+        wantedCancel = nil
+        cancelIsUnderWay = true
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        send().whenComplete { _ in bound.value.cancelIsUnderWay = false }
     }
 }

@@ -12,6 +12,9 @@ import Relay
 final class SessionJudge: RelayJudge {
     /// Kept decisions; more are forgotten all at once, which costs only time.
     private static let keptDecisions = 4_096
+    /// Names that SQL gave, and the bytes of what they stand for. Beyond these no further name is given.
+    private static let keptNames = 4_096
+    private static let keptNameBytes = 16 * 1_048_576
 
     private let gateway: Gateway
     private var configuration: LiveConfiguration
@@ -25,8 +28,10 @@ final class SessionJudge: RelayJudge {
     private var kept: [ObjectIdentifier: Judgement] = [:]
     private var catalogGeneration: UInt64 = 0
     private var lastSnapshot: ObjectIdentifier?
-    /// What SQL and the protocol gave names to. Never shortened: a name stands for everything that it ever stood for.
-    private var named: [String: [Action]] = [:]
+    /// What SQL gave names to. Never shortened: a name stands for everything that it ever stood for.
+    private var named: [ServerName: [Action]] = [:]
+    private var namedBytes = 0
+    private var meaning: UInt64 = 0
     private var searchPathIsKnown: Bool
     private var schemaChanged = false
     private var ranUnknownCode = false
@@ -35,12 +40,14 @@ final class SessionJudge: RelayJudge {
     private var hasRefreshed = false
 
     init(
-        gateway: Gateway, permit: Permit, catalog: TargetCatalog?, isReplication: Bool, searchPathIsKnown: Bool,
+        gateway: Gateway, permit: Permit, admittedUnder: UInt64, catalog: TargetCatalog?, isReplication: Bool, searchPathIsKnown: Bool,
         maskRules: [ColumnMaskRule], invalidateCatalogs: @escaping () -> Void
     ) {
         self.invalidateCatalogs = invalidateCatalogs
         self.gateway = gateway
         configuration = gateway.configuration
+        // The permit is of the configuration that admitted the session: if that has changed since, `follow` asks anew.
+        configuration.generation = admittedUnder
         self.permit = permit
         self.catalog = catalog
         self.isReplication = isReplication
@@ -76,19 +83,19 @@ final class SessionJudge: RelayJudge {
             catalogGeneration &+= 1
             kept.removeAll()
         }
-        return Judgement.Epoch(configuration: configuration.generation, catalog: catalogGeneration)
+        return Judgement.Epoch(configuration: configuration.generation, catalog: catalogGeneration, meaning: meaning)
     }
 
     // MARK: - Judging
 
-    func judge(_ analysis: Analysis) -> JudgeOutcome {
+    func judge(_ analysis: Analysis, prepared: (ServerName) -> [Action]) -> JudgeOutcome {
         let epoch = epoch
         if let judgement = kept[ObjectIdentifier(analysis)], judgement.epoch == epoch { return .ready(judgement) }
         var actions = analysis.actions
         if actions.isEmpty { actions = [Action(kinds: ["empty"])] }
         if isReplication, analysis.failure != nil { actions = [Action(kinds: ["replication"])] }
         let refersToNames = actions.contains { $0.runs != nil }
-        if refersToNames { actions = actions.flatMap(expanded) }
+        if refersToNames { actions = actions.flatMap { expanded($0, prepared) } }
         if needsFreshCatalog(for: actions) { return .needsCatalog }
         hasRefreshed = false
         let judgement = decide(actions, epoch, analysis)
@@ -99,15 +106,16 @@ final class SessionJudge: RelayJudge {
         return .ready(judgement)
     }
 
-    func confirm(_ judgement: Judgement) -> JudgeOutcome {
-        if judgement.epoch == epoch { return .ready(judgement) }
-        guard let analysis = judgement.analysis else {
-            return .ready(decide(judgement.actions, epoch, nil))
-        }
-        return judge(analysis)
+    func confirm(_ judgement: Judgement, prepared: (ServerName) -> [Action]) -> JudgeOutcome {
+        let runsNames = judgement.analysis?.actions.contains { $0.runs != nil } == true
+        if judgement.epoch == epoch, !runsNames { return .ready(judgement) }
+        guard let analysis = judgement.analysis else { return .ready(decide(judgement.actions, epoch, nil)) }
+        return judge(analysis, prepared: prepared)
     }
 
-    func judge(request kind: String, of name: String) -> Judgement {
+    func isNamedBySQL(_ name: ServerName) -> Bool { named[name] != nil }
+
+    func judge(request kind: String, of name: ServerName) -> Judgement {
         if kind != "function_call" {
             if let actions = named[name], !actions.isEmpty { return decide(actions, epoch, nil) }
             if !ranUnknownCode {
@@ -128,11 +136,17 @@ final class SessionJudge: RelayJudge {
         return make(analysis.actions, verdict, epoch, analysis)
     }
 
-    /// `EXECUTE x` and `FETCH .. FROM x` do what x was made to do.
-    private func expanded(_ action: Action) -> [Action] {
-        guard let name = action.runs, let definitions = named[name], !definitions.isEmpty else { return [action] }
+    /// `EXECUTE x` and `FETCH .. FROM x` do what x was made to do. An x that nobody is known to have made is opaque.
+    private func expanded(_ action: Action, _ prepared: (ServerName) -> [Action]) -> [Action] {
+        guard let text = action.runs else { return [action] }
+        let name = ServerName(known: text)
+        let definitions = (named[name] ?? []) + prepared(name)
         var own = action
-        own.flags.remove(.opaque)
+        if definitions.isEmpty {
+            own.flags.insert(.opaque)
+        } else {
+            own.flags.remove(.opaque)
+        }
         return [own] + definitions
     }
 
@@ -157,6 +171,11 @@ final class SessionJudge: RelayJudge {
             if index == 0 || next.decision == .deny { verdict = next }
             if next.decision == .deny { break }
         }
+        if verdict.decision == .allow, hasTooManyNames, actions.contains(where: { $0.defines != nil }) {
+            verdict = Verdict(
+                decision: .deny, rule: "gatehouse.names", reason: "This session has named too many statements and cursors.",
+                hint: "Connect anew, or use the same names again.")
+        }
         if verdict.decision == .allow, let refused = maskRefusal(actions) { verdict = refused }
         return make(actions, verdict, epoch, analysis)
     }
@@ -171,6 +190,11 @@ final class SessionJudge: RelayJudge {
         }
         let context = context
         for action in actions {
+            if !action.kinds.isDisjoint(with: ["function_call", "replication"]) {
+                return Verdict(
+                    decision: .deny, rule: "gatehouse.mask", reason: "The answers of function calls and replication cannot be masked.",
+                    hint: "Use SELECT instead.")
+            }
             if let reason = planner.refusal(of: action, in: context) {
                 return Verdict(decision: .deny, rule: "gatehouse.mask", reason: reason, hint: "Read the columns with a SELECT instead.")
             }
@@ -272,18 +296,17 @@ final class SessionJudge: RelayJudge {
 
     // MARK: - What statements do to the session
 
-    func named(_ name: String, _ judgement: Judgement) {
-        guard !name.isEmpty, named.count < 4_096 else { return }
-        remember(name, judgement.actions)
-    }
-
-    private func remember(_ name: String, _ actions: [Action]) {
+    private func remember(_ text: String, _ action: Action) {
+        let name = ServerName(known: text)
         var known = named[name, default: []]
-        for action in actions where !known.contains(action) {
-            known.append(action)
-        }
+        guard !known.contains(action) else { return }
+        known.append(action)
+        namedBytes += text.utf8.count + action.normalized.utf8.count + 256
         named[name] = known
     }
+
+    /// A session that gave too many names gets no more: each is remembered for as long as it lives.
+    private var hasTooManyNames: Bool { named.count >= Self.keptNames || namedBytes >= Self.keptNameBytes }
 
     func forwarded(_ judgement: Judgement) {
         let effects = judgement.effects
@@ -300,10 +323,11 @@ final class SessionJudge: RelayJudge {
         }
         if effects.contains(.definesNames) {
             for action in judgement.actions {
-                if let name = action.defines { remember(name, [action]) }
+                if let name = action.defines { remember(name, action) }
             }
         }
-        if !effects.isDisjoint(with: [.changesSchema, .changesSearchPath]) { kept.removeAll() }
+        meaning &+= 1
+        kept.removeAll()
     }
 
     func completed(_ judgement: Judgement) {
@@ -318,6 +342,7 @@ final class SessionJudge: RelayJudge {
     func transactionEnded() {
         guard schemaChanged else { return }
         schemaChanged = false
+        meaning &+= 1
         kept.removeAll()
     }
 

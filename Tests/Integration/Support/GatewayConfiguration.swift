@@ -96,6 +96,7 @@ struct GatewayConfiguration: Sendable {
             columns: [public.customers.ssn]
             strategy: redact
             where: { targets: [orders] }
+            except: { groups: [sre] }
           - id: cards
             columns: ["*.*.card_number"]
             strategy: partial
