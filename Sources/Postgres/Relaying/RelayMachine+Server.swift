@@ -38,6 +38,8 @@ extension RelayMachine {
             guard let header = try MessageHeader(at: run.cursor, in: input, maximum: limits.messageBytes) else { return .needsBytes }
             let available = input.writerIndex - run.cursor
             if header.type == Backend.dataRow || header.type == Backend.copyData {
+                // Short ones go on whole, so that a session which ends now can still tell the client why.
+                if available < header.totalLength, header.totalLength <= Self.wholeMessageBytes { return .needsBytes }
                 if try passesAsItIs(header.type) {
                     replacement.flush(&sink)
                     let taken = min(available, header.totalLength)
@@ -146,6 +148,9 @@ extension RelayMachine {
     private mutating func expect(_ type: UInt8, _ kinds: PendingRequest.Kind...) throws(ProtocolViolation) {
         guard let head = pending.head, kinds.contains(head.kind) else { throw unexpected(type) }
     }
+
+    /// Rows and copy data up to this size are never cut.
+    private static let wholeMessageBytes = 262_144
 
     private func unexpected(_ type: UInt8) -> ProtocolViolation {
         ProtocolViolation("the server sent message '\(printable(type))', which answers nothing that was asked")

@@ -260,7 +260,8 @@ final class RelaySession: CommitWaiter {
         isEnding = true
         let (code, text, fields, outcome) = ending.description
         if outcome == .failed { output.recorder.record(.error, note: SessionNote(code: code, message: text)) }
-        if let fields {
+        // Amid a long row the client would take an error for data.
+        if let fields, machine.serverRemainder == 0 {
             var message = ByteBuffer()
             fields.write(to: &message)
             output.tellClient(message, because: code)
