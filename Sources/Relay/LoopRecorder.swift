@@ -5,6 +5,9 @@ public import Recording
 /// Somebody who may go on only when what it recorded is safe.
 public protocol CommitWaiter: AnyObject {
     var durability: Target.Durability { get }
+    /// Whether what it records still gets into a journal. False once the journal that it began with has failed: what it
+    /// recorded since is nowhere, whatever the loop's present journal commits.
+    var isRecorded: Bool { get }
     /// Everything recorded up to now is about to be committed: set aside what waits for it.
     func commitBegins()
     /// What was set aside at the oldest `commitBegins` not yet answered may go out.
@@ -46,9 +49,13 @@ public final class LoopRecorder {
 
     private func commit() {
         isScheduled = false
-        let waiters = waiting
+        let all = waiting
         waiting.removeAll(keepingCapacity: true)
-        guard let journal = current else { return }
+        for waiter in all where !waiter.isRecorded {
+            waiter.recordingFailed(JournalError(.poisoned, "the journal that this session began with has failed"))
+        }
+        let waiters = all.filter(\.isRecorded)
+        guard !waiters.isEmpty, let journal = current else { return }
         for waiter in waiters {
             waiter.commitBegins()
         }
@@ -62,23 +69,23 @@ public final class LoopRecorder {
                 }
             }
         } catch {
-            fail(waiters, error)
+            fail(waiters, of: journal, error)
         }
     }
 
     private func commitSynced(_ waiters: [any CommitWaiter], to journal: Journal) throws {
-        let bound = NIOLoopBound((self, waiters.filter { $0.durability == .synced }), eventLoop: eventLoop)
+        let bound = NIOLoopBound((self, journal, waiters.filter { $0.durability == .synced }), eventLoop: eventLoop)
         let loop = eventLoop
         try journal.commitSynced { result in
             loop.execute {
-                let (recorder, waiters) = bound.value
+                let (recorder, journal, waiters) = bound.value
                 switch result {
                 case .success:
                     for waiter in waiters {
                         waiter.commitEnded()
                     }
                 case .failure(let error):
-                    recorder.fail(waiters, error)
+                    recorder.fail(waiters, of: journal, error)
                 }
             }
         }
@@ -87,9 +94,10 @@ public final class LoopRecorder {
         }
     }
 
-    private func fail(_ waiters: [any CommitWaiter], _ error: any Error) {
-        current?.close()
-        current = nil
+    private func fail(_ waiters: [any CommitWaiter], of journal: Journal, _ error: any Error) {
+        journal.close()
+        // A sync may fail after another failure already brought a new journal.
+        if current === journal { current = nil }
         for waiter in waiters {
             waiter.recordingFailed(error)
         }

@@ -22,6 +22,9 @@ public final class SessionRecorder {
         now = clock.wallTime()
     }
 
+    /// Whether what is recorded now gets into the journal: false once that has failed.
+    public var isRecorded: Bool { journal.poison == nil }
+
     /// The monotonic clock when the session started.
     public var startedMonotonic: UInt64 { started }
 

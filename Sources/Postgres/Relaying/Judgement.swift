@@ -97,6 +97,8 @@ protocol RelayJudge: AnyObject {
     /// Decides on a request that has no text: `function_call`, or `bind` and `fetch` of a `name` that the protocol did not
     /// make (it may be one that SQL made).
     func judge(request kind: String, of name: String) -> Judgement
+    /// SQL (`PREPARE x`, `DECLARE x CURSOR`) may have given this name another meaning than the protocol's messages did.
+    func isNamedBySQL(_ name: String) -> Bool
     /// How the rows of a result must be masked.
     func rowMask(for columns: [ResultColumn], of judgements: [Judgement]) -> RowMaskOutcome
     /// The statement was passed on.

@@ -12,10 +12,19 @@ struct PendingRequest {
     /// Statement or portal name where the kind has one.
     var name = ""
     var judgement: Judgement?
+    /// Further ones, where the name that the request uses may stand for several statements.
+    var others: [Judgement] = []
+    /// What the answer confirms or retracts in the table of names; nil where the gateway has put a failing request in place.
+    var proposal: CandidateTable.Proposal?
     /// The gateway's own request: the client must not see its answer.
     var isInjected = false
     /// How many times the server may still ask for copy data on behalf of this request.
     var copyInsExpected = 0
+
+    /// Everything that may be behind the answer.
+    var judgements: [Judgement] { judgement.map { others.isEmpty ? [$0] : [$0] + others } ?? [] }
+    var mayRevealMasked: Bool { judgement?.mayRevealMasked == true || others.contains(where: \.mayRevealMasked) }
+    var mayEchoMasked: Bool { judgement?.mayEchoMasked == true || others.contains(where: \.mayEchoMasked) }
 }
 
 /// The requests on their way, oldest first. The server answers in order, which is what ties an answer to its request.
@@ -34,23 +43,23 @@ struct PendingRequests {
         copyInsExpected += request.copyInsExpected
     }
 
-    /// The client's next message is not going to be answered.
-    mutating func startSkipping() { isSkipping = true }
     mutating func stopSkipping() { isSkipping = false }
 
     /// The request that the server's next answer belongs to.
-    var head: PendingRequest? {
-        mutating get {
-            while let first = queue.first, first.kind == .copyEnd {
-                queue.removeFirst()
-            }
-            return queue.first
-        }
-    }
+    var head: PendingRequest? { queue.first }
 
     mutating func pop() {
         guard let first = queue.popFirst() else { return }
         copyInsExpected -= first.copyInsExpected
+        // The ends of its copy data go with it.
+        while let next = queue.first, next.kind == .copyEnd {
+            queue.removeFirst()
+        }
+    }
+
+    /// The client ended copy data. Without a request that it could belong to, the server ignores it.
+    mutating func appendCopyEnd() {
+        if !queue.isEmpty { queue.append(PendingRequest(kind: .copyEnd)) }
     }
 
     /// An extended-query request failed: the server answers nothing more up to the next Sync. Hands each request that thereby

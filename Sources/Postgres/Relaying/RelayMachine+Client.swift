@@ -90,7 +90,7 @@ extension RelayMachine {
         case Frontend.close: return try receiveClose(&body)
         case Frontend.sync:
             try body.finish()
-            pending.append(PendingRequest(kind: .sync))
+            appendSync()
             return .pass
         case Frontend.flush:
             try body.finish()
@@ -98,11 +98,16 @@ extension RelayMachine {
         case Frontend.functionCall:
             return receiveFunctionCall(header, input, &run, &sink)
         case Frontend.copyDone, Frontend.copyFail:
-            pending.append(PendingRequest(kind: .copyEnd))
+            pending.appendCopyEnd()
             return .pass
         default:
             throw ProtocolViolation("message '\(printable(header.type))' is not one that a client may send here")
         }
+    }
+
+    private mutating func appendSync() {
+        pending.append(PendingRequest(kind: .sync))
+        pipeline &+= 1
     }
 
     /// Amid copy data a client may end it, and the server ignores Flush and Sync (documentation, "COPY Operations"). They are
@@ -113,7 +118,7 @@ extension RelayMachine {
         switch header.type {
         case Frontend.copyDone, Frontend.copyFail:
             if copy == .copyIn { copy = .none }
-            pending.append(PendingRequest(kind: .copyEnd))
+            pending.appendCopyEnd()
             return .pass
         case Frontend.sync where copy == .copyIn, Frontend.flush where copy == .copyIn:
             run.flushToServer(input, &sink)
@@ -129,7 +134,7 @@ extension RelayMachine {
         switch header.type {
         case Frontend.sync:
             pending.stopSkipping()
-            pending.append(PendingRequest(kind: .sync))
+            appendSync()
             return .pass
         case Frontend.query, Frontend.parse, Frontend.bind, Frontend.execute, Frontend.describe, Frontend.close, Frontend.flush,
             Frontend.functionCall, Frontend.copyDone, Frontend.copyFail:
@@ -182,12 +187,13 @@ extension RelayMachine {
                 "more than \(limits.statementsPerSession) prepared statements are open", code: .programLimitExceeded)
         }
         sink.record(judgement, at: clientOffset)
-        pending.append(PendingRequest(kind: .parse, name: name, judgement: judgement))
         guard judgement.isDenied else {
-            statements.propose(judgement, as: name)
+            let proposal = statements.propose([judgement], as: name, pipeline: pipeline)
+            pending.append(PendingRequest(kind: .parse, name: name, judgement: judgement, proposal: proposal))
             judge.named(name, judgement)
             return .pass
         }
+        pending.append(PendingRequest(kind: .parse, name: name, judgement: judgement))
         deny(header, input, &run, &sink, by: .failingParse(judgement.verdict.rule), judgement)
         return .replaced
     }
@@ -232,10 +238,8 @@ extension RelayMachine {
             deny(header, input, &run, &sink, by: .failingBind, judgement)
             return .replaced
         case .allowed(let judgements):
-            for judgement in judgements {
-                portals.propose(judgement, as: portal)
-            }
-            pending.append(PendingRequest(kind: .bind, name: portal, judgement: judgements.first))
+            let proposal = portals.propose(judgements, as: portal, pipeline: pipeline)
+            pending.append(request(.bind, portal, judgements, proposal: proposal))
             return .pass
         }
     }
@@ -262,16 +266,28 @@ extension RelayMachine {
                 // The rows' columns must be known before the rows: ask for them, and keep the answer.
                 run.flushToServer(input, &sink)
                 sink.inject(InjectedMessage.describe(portal: portal), because: "describe")
-                pending.append(PendingRequest(kind: .describePortal, name: portal, judgement: judgements.first, isInjected: true))
+                var describe = request(.describePortal, portal, judgements)
+                describe.isInjected = true
+                pending.append(describe)
                 describedPortals.insert(portal)
             }
             let copyIns = judgements.reduce(0) { max($0, $1.copyIns) }
-            pending.append(PendingRequest(kind: .execute, name: portal, judgement: judgements.first, copyInsExpected: copyIns))
+            var execute = request(.execute, portal, judgements)
+            execute.copyInsExpected = copyIns
+            pending.append(execute)
             for judgement in judgements {
                 judge.forwarded(judgement)
             }
             return .pass
         }
+    }
+
+    private func request(
+        _ kind: PendingRequest.Kind, _ name: String, _ judgements: [Judgement], proposal: CandidateTable.Proposal? = nil
+    ) -> PendingRequest {
+        PendingRequest(
+            kind: kind, name: name, judgement: judgements.first, others: judgements.count > 1 ? Array(judgements.dropFirst()) : [],
+            proposal: proposal)
     }
 
     private enum Confirmed {
@@ -281,15 +297,18 @@ extension RelayMachine {
     }
 
     /// What the candidates of `name` come to under the configuration of now. A name that the gateway does not know (a cursor
-    /// made by SQL, a statement made by PREPARE) is judged as a request of its own.
+    /// made by SQL, a statement made by PREPARE) is judged as a request of its own, and so is, beside its candidates, one that
+    /// SQL gave as well.
     private func confirmed(_ name: String, in table: CandidateTable, orElse kind: String) -> Confirmed {
-        if let single = table.single(name) {
-            return confirmed([single])
-        }
-        let candidates = table.judgements(of: name)
-        if candidates.isEmpty {
+        let candidates = table.judgements(of: name, pipeline: pipeline)
+        if candidates.isEmpty || judge.isNamedBySQL(name) {
             let judgement = judge.judge(request: kind, of: name)
-            return judgement.isDenied ? .denied(judgement) : .allowed([judgement])
+            if judgement.isDenied { return .denied(judgement) }
+            switch confirmed(candidates) {
+            case .allowed(let others): return .allowed(others + [judgement])
+            case .denied(let other): return .denied(other)
+            case .wait(let progress): return .wait(progress)
+            }
         }
         return confirmed(candidates)
     }
@@ -314,9 +333,9 @@ extension RelayMachine {
         try body.finish()
         switch what {
         case UInt8(ascii: "S"):
-            pending.append(PendingRequest(kind: .describeStatement, name: name, judgement: statements.single(name)))
+            pending.append(request(.describeStatement, name, statements.judgements(of: name, pipeline: pipeline)))
         case UInt8(ascii: "P"):
-            pending.append(PendingRequest(kind: .describePortal, name: name, judgement: portals.single(name)))
+            pending.append(request(.describePortal, name, portals.judgements(of: name, pipeline: pipeline)))
             describedPortals.insert(name)
         default: throw ProtocolViolation("a Describe of '\(printable(what))'")
         }

@@ -84,7 +84,7 @@ extension RelayMachine {
             return true
         }
         guard let head = pending.head, head.kind == .query || head.kind == .execute else { throw unexpected(type) }
-        if rowMask != nil || (head.judgement?.mayRevealMasked == true && !rowMaskIsDecided) { return false }
+        if rowMask != nil || (head.mayRevealMasked && !rowMaskIsDecided) { return false }
         counters.rows &+= 1
         return true
     }
@@ -174,10 +174,7 @@ extension RelayMachine {
     }
 
     private mutating func decideRowMask(_ columns: [ResultColumn], _ head: PendingRequest) -> Step {
-        let judgements: [Judgement] =
-            head.kind == .execute
-            ? portals.judgements(of: head.name) + [head.judgement].compactMap(\.self) : [head.judgement].compactMap(\.self)
-        switch judge.rowMask(for: columns, of: judgements) {
+        switch judge.rowMask(for: columns, of: head.judgements) {
         case .pass: rowMask = nil
         case .mask(let mask): rowMask = mask
         case .needsCatalog: return .needsCatalog
@@ -190,11 +187,11 @@ extension RelayMachine {
         guard let head = pending.head else { throw unexpected(Backend.rowDescription) }
         switch head.kind {
         case .query:
-            guard head.judgement?.mayRevealMasked == true else { return .pass }
+            guard head.mayRevealMasked else { return .pass }
             rowMaskIsDecided = false
             return decideRowMask(try ResultColumn.read(&body), head)
         case .describePortal:
-            if head.isInjected || head.judgement?.mayRevealMasked != false {
+            if head.isInjected || head.judgement == nil || head.mayRevealMasked {
                 portalColumns[head.name] = try ResultColumn.read(&body)
             }
             pending.pop()
@@ -227,7 +224,7 @@ extension RelayMachine {
         copyMask = nil
         copy = .none
         guard let head = pending.head else { return }
-        if let judgement = head.judgement { judge.completed(judgement) }
+        for judgement in head.judgements { judge.completed(judgement) }
         if head.kind == .execute {
             pending.pop()
         } else {
@@ -251,9 +248,9 @@ extension RelayMachine {
         try expect(Backend.copyOutResponse, .query, .execute)
         copy = .copyOut
         copyMask = nil
-        guard let judgement = pending.head?.judgement, judgement.mayRevealMasked else { return .pass }
+        guard let revealing = pending.head?.judgements.filter(\.mayRevealMasked), !revealing.isEmpty else { return .pass }
         // Copy data carries no description of its columns: what was not planned for when it was judged cannot be masked now.
-        guard let plan = judgement.copyMask else { throw ProtocolViolation("copy data that may hold masked values") }
+        guard revealing.count == 1, let plan = revealing[0].copyMask else { throw ProtocolViolation("copy data that may hold masked values") }
         let format: UInt8 = try body.integer()
         let columns: Int16 = try body.integer()
         copyMask = try plan.mask(isBinary: format == 1, columns: Int(columns))
@@ -289,14 +286,14 @@ extension RelayMachine {
 
     private mutating func receiveParseComplete() throws(ProtocolViolation) -> Step {
         try expect(Backend.parseComplete, .parse)
-        if let head = pending.head, let judgement = head.judgement { statements.confirm(judgement, as: head.name) }
+        if let head = pending.head, let proposal = head.proposal { statements.confirm(proposal, as: head.name) }
         pending.pop()
         return .pass
     }
 
     private mutating func receiveBindComplete() throws(ProtocolViolation) -> Step {
         try expect(Backend.bindComplete, .bind)
-        if let head = pending.head, let judgement = head.judgement { portals.confirm(judgement, as: head.name) }
+        if let head = pending.head, let proposal = head.proposal { portals.confirm(proposal, as: head.name) }
         pending.pop()
         return .pass
     }
@@ -349,7 +346,7 @@ extension RelayMachine {
         let fields = try ErrorFields(&body)
         let isFatal = fields.severity == "FATAL" || fields.severity == "PANIC"
         if let head, !isFatal {
-            if let judgement { judge.completed(judgement) }
+            for judgement in head.judgements { judge.completed(judgement) }
             switch head.kind {
             case .query, .functionCall, .sync: break
             case .parse, .bind, .describeStatement, .describePortal, .execute, .closeStatement, .closePortal, .copyEnd:
@@ -363,23 +360,23 @@ extension RelayMachine {
         if !isFatal, let judgement, judgement.isDenied {
             return .replace(denial(judgement), .denial)
         }
-        if judgement?.mayEchoMasked == true, !MaskPlanner.isSafe(sqlState: fields.code) {
+        if head?.mayEchoMasked == true, !MaskPlanner.isSafe(sqlState: fields.code) {
             return .replace(withoutValues(fields, as: Backend.errorResponse), .withheldMessage)
         }
         return .pass
     }
 
     private mutating func retract(_ request: PendingRequest) {
-        guard let judgement = request.judgement else { return }
+        guard let proposal = request.proposal else { return }
         switch request.kind {
-        case .parse: statements.retract(judgement, as: request.name)
-        case .bind: portals.retract(judgement, as: request.name)
+        case .parse: statements.retract(proposal, as: request.name)
+        case .bind: portals.retract(proposal, as: request.name)
         case .query, .describeStatement, .describePortal, .execute, .closeStatement, .closePortal, .sync, .functionCall, .copyEnd: break
         }
     }
 
     private mutating func receiveNotice(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
-        guard pending.head?.judgement?.mayEchoMasked == true else { return .pass }
+        guard pending.head?.mayEchoMasked == true else { return .pass }
         return .replace(withoutValues(try ErrorFields(&body), as: Backend.noticeResponse), .withheldMessage)
     }
 

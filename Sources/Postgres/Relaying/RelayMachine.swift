@@ -58,8 +58,10 @@ struct RelayMachine {
     /// What the text at the front of the client's input was found to do, when that was not found out here.
     var finishedAnalysis: Analysis?
 
-    /// Bytes of the client's stream, and of the server's, that were dealt with.
+    /// Bytes of the client's stream that were dealt with.
     var clientOffset: UInt64 = 0
+    /// Syncs that the client sent: requests between two of them fail together.
+    var pipeline: UInt64 = 0
     /// Bytes of a message that goes on piecemeal, still to come.
     var clientRemainder = 0
     var serverRemainder = 0

@@ -195,6 +195,8 @@ final class RelaySession: CommitWaiter {
 
     // MARK: - Committing
 
+    var isRecorded: Bool { output.recorder.isRecorded }
+
     private func schedule() {
         guard output.isDirty, !isScheduled else { return }
         isScheduled = true

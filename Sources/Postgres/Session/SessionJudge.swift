@@ -27,6 +27,8 @@ final class SessionJudge: RelayJudge {
     private var lastSnapshot: ObjectIdentifier?
     /// What SQL and the protocol gave names to. Never shortened: a name stands for everything that it ever stood for.
     private var named: [String: [Action]] = [:]
+    /// Those that SQL gave.
+    private var namedBySQL: Set<String> = []
     private var searchPathIsKnown: Bool
     private var schemaChanged = false
     private var ranUnknownCode = false
@@ -118,6 +120,8 @@ final class SessionJudge: RelayJudge {
         }
         return decide([Action(kinds: [kind], flags: [.callsUnknownFunction])], epoch, nil)
     }
+
+    func isNamedBySQL(_ name: String) -> Bool { !namedBySQL.isEmpty && namedBySQL.contains(name) }
 
     func denyUncertainStrings(_ analysis: Analysis) -> Judgement {
         let verdict = Verdict(
@@ -300,7 +304,9 @@ final class SessionJudge: RelayJudge {
         }
         if effects.contains(.definesNames) {
             for action in judgement.actions {
-                if let name = action.defines { remember(name, [action]) }
+                guard let name = action.defines else { continue }
+                namedBySQL.insert(name)
+                remember(name, [action])
             }
         }
         if !effects.isDisjoint(with: [.changesSchema, .changesSearchPath]) { kept.removeAll() }

@@ -15,7 +15,7 @@ public struct JournalError: Error, Sendable, Hashable, CustomStringConvertible {
     public var code: Code
     public var message: String
 
-    init(_ code: Code, _ message: String) {
+    public init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
     }
