@@ -182,7 +182,7 @@ extension RelayMachine {
         case .success(let made): judgement = made
         case .failure(let wait): return .wait(wait.progress)
         }
-        if statements.count >= limits.statementsPerSession, !statements.isKnown(name) {
+        if statements.count >= limits.statementsPerSession, !name.isEmpty, !statements.isKnown(name) {
             throw ProtocolViolation(
                 "more than \(limits.statementsPerSession) prepared statements are open", code: .programLimitExceeded)
         }
@@ -225,7 +225,7 @@ extension RelayMachine {
     ) throws(ProtocolViolation) -> Step {
         let portal = try body.cString()
         let statement = try body.cString()
-        if portals.count >= limits.statementsPerSession, !portals.isKnown(portal) {
+        if portals.count >= limits.statementsPerSession, !portal.isEmpty, !portals.isKnown(portal) {
             throw ProtocolViolation("more than \(limits.statementsPerSession) portals are open", code: .programLimitExceeded)
         }
         describedPortals.remove(portal)

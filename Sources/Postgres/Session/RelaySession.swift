@@ -256,9 +256,10 @@ final class RelaySession: CommitWaiter {
             output.tellClient(message, because: code)
         }
         recordEnd(code, text)
-        let sendsTerminate = if case .terminated = ending { true } else { false }
+        // The client's own goodbye has passed.
+        let hasSaidGoodbye = if case .terminated = ending { true } else { false }
         closing = { [self] in
-            if sendsTerminate || server?.isActive == true {
+            if !hasSaidGoodbye, server?.isActive == true {
                 var goodbye = ByteBuffer()
                 writeMessage(Frontend.terminate, to: &goodbye) { _ in }
                 server?.writeAndFlush(goodbye, promise: nil)
