@@ -32,7 +32,8 @@ public final class LoopRecorder {
 
     /// The journal in use; a new one if the last one failed. Call when a session starts.
     public func journal() throws -> Journal {
-        if let current { return current }
+        if let current, current.poison == nil { return current }
+        current?.close()
         let journal = try makeJournal()
         current = journal
         return journal
