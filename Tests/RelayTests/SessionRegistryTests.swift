@@ -24,7 +24,8 @@ private final class Session: LiveSession {
 @Suite struct SessionRegistryTests {
     private func principal(_ subject: String, issuer: String = "https://issuer.example") -> Principal {
         Principal(
-            issuer: issuer, subject: subject, user: "same", groups: [], credential: .token(id: nil), expires: WallTime(seconds: 2_000_000_000))
+            issuer: issuer, subject: subject, user: "same", groups: [], credential: .token(id: nil),
+            expires: WallTime(seconds: 2_000_000_000))
     }
 
     private func limits(_ sessions: Int, _ perPrincipal: Int) -> Limits {

@@ -217,6 +217,11 @@ extension RelayMachine {
         return .pass
     }
 
+    private func complete(_ request: PendingRequest) {
+        if let judgement = request.judgement { judge.completed(judgement) }
+        for judgement in request.others { judge.completed(judgement) }
+    }
+
     /// A statement of the head request ended: well, suspended, or (`receiveError`) not.
     private mutating func finishExecution() {
         rowMask = nil
@@ -224,7 +229,7 @@ extension RelayMachine {
         copyMask = nil
         copy = .none
         guard let head = pending.head else { return }
-        for judgement in head.judgements { judge.completed(judgement) }
+        complete(head)
         if head.kind == .execute {
             pending.pop()
         } else {
@@ -250,7 +255,9 @@ extension RelayMachine {
         copyMask = nil
         guard let revealing = pending.head?.judgements.filter(\.mayRevealMasked), !revealing.isEmpty else { return .pass }
         // Copy data carries no description of its columns: what was not planned for when it was judged cannot be masked now.
-        guard revealing.count == 1, let plan = revealing[0].copyMask else { throw ProtocolViolation("copy data that may hold masked values") }
+        guard revealing.count == 1, let plan = revealing[0].copyMask else {
+            throw ProtocolViolation("copy data that may hold masked values")
+        }
         let format: UInt8 = try body.integer()
         let columns: Int16 = try body.integer()
         copyMask = try plan.mask(isBinary: format == 1, columns: Int(columns))
@@ -346,7 +353,7 @@ extension RelayMachine {
         let fields = try ErrorFields(&body)
         let isFatal = fields.severity == "FATAL" || fields.severity == "PANIC"
         if let head, !isFatal {
-            for judgement in head.judgements { judge.completed(judgement) }
+            complete(head)
             switch head.kind {
             case .query, .functionCall, .sync: break
             case .parse, .bind, .describeStatement, .describePortal, .execute, .closeStatement, .closePortal, .copyEnd:
