@@ -100,7 +100,7 @@ let package = Package(
         suite("Masking", ["GatehouseCore", nioCore]),
         suite("Recording", ["GatehouseCore", crypto, logging, nioCore], exclude: ["reader.py"]),
         suite("Catalog", ["GatehouseCore", "Identity", grdb], exclude: ["Fixtures"]),
-        suite("Relay", ["GatehouseCore", nioCore, nioEmbedded]),
+        suite("Relay", ["GatehouseCore", "Recording", nioCore, nioEmbedded, nioPosix]),
         suite(
             "Postgres",
             [
@@ -135,8 +135,10 @@ if Context.environment["GATEHOUSE_FUZZ"] == "1" {
     package.targets += [
         .target(name: "CFuzz", path: "Fuzz/CFuzz"),
         fuzz("FuzzSQL", path: "Fuzz/SQL", ["Analysis"]),
+        fuzz("FuzzStartup", path: "Fuzz/Startup", ["GatehouseCore", "Postgres", nioCore]),
+        fuzz("FuzzRelay", path: "Fuzz/Relay", ["GatehouseCore", "Analysis", "Masking", "Postgres", nioCore]),
     ]
-    for target in package.targets where target.name == "Analysis" {
+    for target in package.targets where ["Analysis", "Postgres", "Masking"].contains(target.name) {
         target.swiftSettings = strict + [.unsafeFlags(["-sanitize=fuzzer"])]
     }
 }

@@ -5,6 +5,9 @@ public import Recording
 /// Somebody who may go on only when what it recorded is safe.
 public protocol CommitWaiter: AnyObject {
     var durability: Target.Durability { get }
+    /// Whether what it records still gets into a journal. False once the journal that it began with has failed: what it recorded
+    /// since is nowhere, whatever the loop's present journal commits.
+    var isRecorded: Bool { get }
     /// Everything recorded up to now is about to be committed: set aside what waits for it.
     func commitBegins()
     /// What was set aside at the oldest `commitBegins` not yet answered may go out.
@@ -31,7 +34,8 @@ public final class LoopRecorder {
 
     /// The journal in use; a new one if the last one failed. Call when a session starts.
     public func journal() throws -> Journal {
-        if let current { return current }
+        if let current, current.poison == nil { return current }
+        current?.close()
         let journal = try makeJournal()
         current = journal
         return journal
@@ -58,8 +62,13 @@ public final class LoopRecorder {
 
     private func commit() {
         isScheduled = false
-        let waiters = waiting
+        let all = waiting
         waiting.removeAll(keepingCapacity: true)
+        for waiter in all where !waiter.isRecorded {
+            waiter.recordingFailed(JournalError(.poisoned, "the journal that this session began with has failed"))
+        }
+        let waiters = all.filter(\.isRecorded)
+        guard !waiters.isEmpty else { return }
         guard let journal = current else {
             for waiter in waiters {
                 waiter.recordingFailed(JournalError(.closed, "the journal is closed"))

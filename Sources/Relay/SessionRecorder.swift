@@ -25,6 +25,9 @@ public final class SessionRecorder {
     /// The monotonic clock when the session started.
     public var startedMonotonic: UInt64 { started }
 
+    /// Whether what is recorded now gets into the journal: false once that has failed.
+    public var isRecorded: Bool { journal.poison == nil }
+
     /// Looks at the clock. Call when something arrives.
     public func tick() {
         now = clock.wallTime()

@@ -61,6 +61,17 @@ struct PendingRequests {
     mutating func pop() {
         guard let first = queue.popFirst() else { return }
         copyInsExpected -= first.copyInsExpected
+        if first.kind == .query || first.kind == .sync {
+            // The end of copy data whose request failed before it: nothing answers it.
+            while queue.first?.kind == .copyEnd {
+                queue.removeFirst()
+            }
+        }
+    }
+
+    /// The client ended copy data. Without a request that it could belong to, the server ignores it.
+    mutating func appendCopyEnd() {
+        if !queue.isEmpty { queue.append(PendingRequest(kind: .copyEnd)) }
     }
 
     /// An extended-query request failed: the server answers nothing more up to the next Sync. Hands each request that thereby

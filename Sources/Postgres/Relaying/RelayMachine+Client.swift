@@ -99,7 +99,7 @@ extension RelayMachine {
         case Frontend.functionCall:
             return receiveFunctionCall(header, input, &run, &sink)
         case Frontend.copyDone, Frontend.copyFail:
-            pending.append(PendingRequest(kind: .copyEnd))
+            pending.appendCopyEnd()
             return .pass
         default:
             throw ProtocolViolation("message '\(printable(header.type))' is not one that a client may send here")
@@ -114,7 +114,7 @@ extension RelayMachine {
         switch header.type {
         case Frontend.copyDone, Frontend.copyFail:
             if copy == .copyIn { copy = .none }
-            pending.append(PendingRequest(kind: .copyEnd))
+            pending.appendCopyEnd()
             return .pass
         case Frontend.sync where copy == .copyIn, Frontend.flush where copy == .copyIn:
             run.flushToServer(input, &sink)
@@ -186,7 +186,7 @@ extension RelayMachine {
         case .success(let made): judgement = made
         case .failure(let wait): return .wait(wait.progress)
         }
-        if statements.count >= limits.statementsPerSession, !statements.isKnown(name) {
+        if statements.count >= limits.statementsPerSession, !name.isEmpty, !statements.isKnown(name) {
             throw ProtocolViolation(
                 "more than \(limits.statementsPerSession) prepared statements are open", code: .programLimitExceeded)
         }
@@ -228,7 +228,9 @@ extension RelayMachine {
             return .success(judge.denyUncertainStrings(analysis))
         }
         switch judge.judge(analysis, prepared: actions(everOf:)) {
-        case .ready(let judgement): return .success(judgement)
+        case .ready(let judgement):
+            finishedAnalysis = nil
+            return .success(judgement)
         case .needsCatalog: return .failure(Wait(progress: .needsCatalog))
         }
     }
@@ -245,7 +247,7 @@ extension RelayMachine {
     ) throws(ProtocolViolation) -> Step {
         let portal = try body.serverName()
         let statement = try body.serverName()
-        if portals.count >= limits.statementsPerSession, !portals.isKnown(portal) {
+        if portals.count >= limits.statementsPerSession, !portal.isEmpty, !portals.isKnown(portal) {
             throw ProtocolViolation("more than \(limits.statementsPerSession) portals are open", code: .programLimitExceeded)
         }
         switch confirmed(statement, statements.judgements(of: statement, in: segment), orElse: "bind") {

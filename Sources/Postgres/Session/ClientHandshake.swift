@@ -118,6 +118,7 @@ struct ClientHandshake {
                 }
             }
         } catch {
+            state = .done
             return actions + [.fail(error)]
         }
         state = .startup(framer)

@@ -219,6 +219,8 @@ final class RelaySession: CommitWaiter {
         loopRecorder.schedule(self)
     }
 
+    var isRecorded: Bool { output.recorder.isRecorded }
+
     func commitBegins() {
         isScheduled = false
         commitsBegun &+= 1
@@ -271,9 +273,12 @@ final class RelaySession: CommitWaiter {
         closing = (
             commitsBegun &+ 1,
             { [self] in
-                var goodbye = ByteBuffer()
-                writeMessage(Frontend.terminate, to: &goodbye) { _ in }
-                server?.write(goodbye, promise: nil)
+                // The client's own goodbye has passed.
+                if code != "client-closed" {
+                    var goodbye = ByteBuffer()
+                    writeMessage(Frontend.terminate, to: &goodbye) { _ in }
+                    server?.write(goodbye, promise: nil)
+                }
                 finish(code: code, text: text, outcome: outcome, tell: nil)
             }
         )

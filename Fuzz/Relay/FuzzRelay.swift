@@ -1,0 +1,167 @@
+import Analysis
+import CFuzz
+import GatehouseCore
+import Masking
+import NIOCore
+
+@testable import Postgres
+
+/// Feeds both sides of the relay machine, turn about, with cuts that the input chooses.
+///
+/// The input is a row of turns: a byte whose highest bit says who speaks and whose other bits say how many of the bytes behind
+/// it that side then says. What must hold: nothing traps; no text that was denied reaches the server; every byte that was taken
+/// off the input is passed, held, replaced or swallowed, and is so counted.
+@main
+enum FuzzRelay {
+    static func main() {
+        var count = CommandLine.argc
+        var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
+        _ = LLVMFuzzerRunDriver(&count, &arguments) { bytes, count in
+            FuzzRelay.one(Array(UnsafeBufferPointer(start: bytes, count: count)))
+        }
+    }
+
+    private static func one(_ input: [UInt8]) -> Int32 {
+        var bench = Bench()
+        var rest = input[...]
+        while let turn = rest.popFirst() {
+            let said = Array(rest.prefix(Int(turn & 0x7F)))
+            rest = rest.dropFirst(said.count)
+            guard bench.take(said, fromServer: turn & 0x80 != 0) else { break }
+        }
+        return 0
+    }
+}
+
+/// A machine, and the sums of what it was given and what it did.
+private struct Bench {
+    let judge = Judge()
+    let sink = Sink()
+    var machine: RelayMachine
+    var clientInput = ByteBuffer()
+    var serverInput = ByteBuffer()
+    var clientBytes = 0
+    var serverBytes = 0
+
+    init() {
+        var limits = Limits()
+        limits.messageBytes = 4_096
+        limits.pipelineDepth = 64
+        limits.statementsPerSession = 8
+        machine = RelayMachine(
+            judge: judge, analyzer: StatementAnalyzer(statementBytes: 4_096, inlineBytes: 4_096, cacheEntries: 64), limits: limits,
+            isReplication: false)
+    }
+
+    /// False: the session is over.
+    mutating func take(_ bytes: [UInt8], fromServer: Bool) -> Bool {
+        var sink = sink
+        do throws(ProtocolViolation) {
+            if fromServer {
+                serverInput.writeBytes(bytes)
+                serverBytes += bytes.count
+                _ = try machine.receiveFromServer(&serverInput, sink: &sink)
+                precondition(sink.server == serverBytes - serverInput.readableBytes, "bytes of the server are not accounted for")
+            } else {
+                clientInput.writeBytes(bytes)
+                clientBytes += bytes.count
+            }
+            sink.isSkipping = machine.pending.isSkipping
+            let progress = try machine.receiveFromClient(&clientInput, sink: &sink)
+            precondition(sink.client == clientBytes - clientInput.readableBytes, "bytes of the client are not accounted for")
+            switch progress {
+            case .needsBytes, .needsServer: return true
+            case .terminated, .needsAnalysis, .needsCatalog: return false
+            }
+        } catch {
+            return false
+        }
+    }
+}
+
+private final class Sink: RelaySink {
+    var client = 0
+    var server = 0
+    /// The server ignores what comes now, up to a Sync, so it may be anything.
+    var isSkipping = false
+    /// What went to the server and is not yet a whole message.
+    private var toServer = ByteBuffer()
+
+    func passToServer(_ bytes: ByteBuffer) {
+        client += bytes.readableBytes
+        look(at: bytes)
+    }
+
+    func hold(_ bytes: ByteBuffer) { client += bytes.readableBytes }
+    func inject(_ bytes: ByteBuffer, because reason: String) {
+        precondition(toServer.readableBytes == 0, "injected amid a message")
+    }
+    func record(_ judgement: Judgement, at offset: UInt64) {}
+    func passToClient(_ bytes: ByteBuffer) { server += bytes.readableBytes }
+    func replaceForClient(original: Int, by bytes: ByteBuffer, because reason: Replacement) { server += original }
+    func swallow(_ count: Int) { server += count }
+
+    /// Reads the client's messages as the server does, and analyses their texts anew.
+    private func look(at bytes: ByteBuffer) {
+        toServer.writeImmutableBuffer(bytes)
+        while let length: Int32 = toServer.getInteger(at: toServer.readerIndex + 1),
+            let message = toServer.readSlice(length: Int(length) + 1), let type: UInt8 = message.getInteger(at: message.readerIndex)
+        {
+            if type == Frontend.sync { isSkipping = false }
+            guard !isSkipping, type == Frontend.query || type == Frontend.parse else { continue }
+            var strings = message.readableBytesView.dropFirst(5).split(separator: 0, omittingEmptySubsequences: false)[...]
+            if type == Frontend.parse { strings.removeFirst() }
+            guard let text = strings.first else { continue }
+            let analysis = Array(text).withUnsafeBytes { StatementAnalyzer.analyze($0, statementBytes: 4_096) }
+            precondition(!Judge.denies(analysis), "a denied text reached the server")
+        }
+    }
+}
+
+/// Denies whatever drops, deletes or cannot be read, and masks columns called `ssn`.
+private final class Judge: RelayJudge {
+    private let epoch = Judgement.Epoch(configuration: 1, catalog: 1)
+
+    static func denies(_ analysis: Analysis) -> Bool {
+        analysis.actions.contains { action in
+            action.flags.contains(.unparsed) || action.kinds.contains { $0.hasPrefix("drop") || $0.hasPrefix("delete") }
+        }
+    }
+
+    func judge(_ analysis: Analysis) -> JudgeOutcome {
+        let decision: Verdict.Decision = Self.denies(analysis) ? .deny : .allow
+        let reveals = analysis.actions.contains { $0.columns.contains("ssn") || $0.copy != nil }
+        let plan = CopyOptions().map {
+            CopyMaskPlan(options: $0, columns: [nil, ColumnMask(type: 25, format: .text, strategy: .redact)])
+        }
+        return .ready(
+            Judgement(
+                actions: analysis.actions, verdict: Verdict(decision: decision, rule: "r"), record: [], epoch: epoch,
+                mayRevealMasked: reveals, mayEchoMasked: reveals, copyMask: plan, analysis: analysis))
+    }
+
+    func confirm(_ judgement: Judgement) -> JudgeOutcome { .ready(judgement) }
+
+    func judge(request kind: String, of name: String) -> Judgement {
+        Judgement(
+            actions: [Action(kinds: [kind])], verdict: Verdict(decision: name == "x" ? .deny : .allow, rule: "r"), record: [],
+            epoch: epoch, mayRevealMasked: false, analysis: nil)
+    }
+
+    func isNamedBySQL(_ name: String) -> Bool { name == "y" }
+
+    func rowMask(for columns: [ResultColumn], of judgements: [Judgement]) -> RowMaskOutcome {
+        guard columns.contains(where: { $0.name == "ssn" }) else { return .pass }
+        return .mask(
+            PostgresRowMask(
+                mask: RowMask(
+                    columns: columns.map { $0.name == "ssn" ? ColumnMask(type: $0.typeOID, format: .text, strategy: .partial) : nil })))
+    }
+
+    func forwarded(_ judgement: Judgement) { precondition(!judgement.isDenied, "a denied statement is told as passed on") }
+    func completed(_ judgement: Judgement) {}
+    func serverIsIdle() {}
+    var stringSettingIsUncertain: Bool { false }
+    func denyUncertainStrings(_ analysis: Analysis) -> Judgement { judge(request: "strings", of: "x") }
+    func named(_ name: String, _ judgement: Judgement) { precondition(!judgement.isDenied, "a name for a denied statement") }
+}

@@ -1,0 +1,218 @@
+import Analysis
+import GatehouseCore
+import Masking
+import NIOCore
+
+@testable import Postgres
+
+/// Keeps what the machine decided.
+final class CollectingSink: RelaySink {
+    private(set) var toServer: [UInt8] = []
+    private(set) var toClient: [UInt8] = []
+    private(set) var held: [UInt8] = []
+    /// Bytes of the client's that went on or were held, and bytes of the server's that were dealt with.
+    private(set) var clientBytes = 0
+    private(set) var serverBytes = 0
+    private(set) var injected: [String] = []
+    private(set) var replaced: [Replacement] = []
+    private(set) var swallowed = 0
+    /// `rule@offset`
+    private(set) var verdicts: [String] = []
+
+    func passToServer(_ bytes: ByteBuffer) {
+        clientBytes += bytes.readableBytes
+        toServer += bytes.readableBytesView
+    }
+
+    func hold(_ bytes: ByteBuffer) {
+        clientBytes += bytes.readableBytes
+        held += bytes.readableBytesView
+    }
+
+    func inject(_ bytes: ByteBuffer, because reason: String) {
+        toServer += bytes.readableBytesView
+        injected.append(reason)
+    }
+
+    func record(_ judgement: Judgement, at offset: UInt64) { verdicts.append("\(judgement.verdict.rule)@\(offset)") }
+
+    func passToClient(_ bytes: ByteBuffer) {
+        serverBytes += bytes.readableBytes
+        toClient += bytes.readableBytesView
+    }
+
+    func replaceForClient(original: Int, by bytes: ByteBuffer, because reason: Replacement) {
+        serverBytes += original
+        toClient += bytes.readableBytesView
+        if replaced.last != reason { replaced.append(reason) }
+    }
+
+    func swallow(_ count: Int) {
+        serverBytes += count
+        swallowed += count
+    }
+
+    func forget() {
+        toServer = []
+        toClient = []
+        held = []
+        verdicts = []
+        injected = []
+    }
+}
+
+/// Denies some kinds, and masks every column that is called `ssn`.
+final class ScriptedJudge: RelayJudge {
+    var deniedKinds: Set<String> = ["drop.table"]
+    var deniedRequests: Set<String> = []
+    var epoch = Judgement.Epoch(configuration: 1, catalog: 1, meaning: 1)
+    /// How many more questions are answered with `needsCatalog`.
+    var catalogsNeeded = 0
+    var rowCatalogsNeeded = 0
+    var stringSettingIsUncertain = false
+    var sqlNames: Set<String> = []
+    private var kept: [ObjectIdentifier: Judgement] = [:]
+    private(set) var forwardedTexts: [String] = []
+    private(set) var completedTexts: [String] = []
+    private(set) var idleTimes = 0
+
+    func changePolicy(denying kinds: Set<String>) {
+        deniedKinds = kinds
+        epoch.configuration += 1
+        kept = [:]
+    }
+
+    func judge(_ analysis: Analysis, prepared: (ServerName) -> [Action]) -> JudgeOutcome {
+        if catalogsNeeded > 0 {
+            catalogsNeeded -= 1
+            return .needsCatalog
+        }
+        if let judgement = kept[ObjectIdentifier(analysis)] { return .ready(judgement) }
+        let judgement = make(analysis.actions, analysis)
+        kept[ObjectIdentifier(analysis)] = judgement
+        return .ready(judgement)
+    }
+
+    func confirm(_ judgement: Judgement, prepared: (ServerName) -> [Action]) -> JudgeOutcome {
+        guard judgement.epoch != epoch, let analysis = judgement.analysis else { return .ready(judgement) }
+        return judge(analysis, prepared: prepared)
+    }
+
+    func judge(request kind: String, of name: ServerName) -> Judgement {
+        let denied = deniedRequests.contains(kind) || deniedRequests.contains(name.text)
+        return Judgement(
+            actions: [Action(kinds: [kind])], verdict: Verdict(decision: denied ? .deny : .allow, rule: "request-\(kind)"), record: [],
+            epoch: epoch, mayRevealMasked: sqlNames.contains(name.text), analysis: nil)
+    }
+
+    private func make(_ actions: [Action], _ analysis: Analysis?) -> Judgement {
+        let denied = actions.contains { !$0.kinds.isDisjoint(with: deniedKinds) }
+        let verdict =
+            denied
+            ? Verdict(decision: .deny, rule: "no-drop", reason: "Tables stay.", hint: "Ask a DBA.")
+            : Verdict(decision: .allow, rule: "rest")
+        let reveals = actions.contains { $0.columns.contains("ssn") || $0.copy?.columns?.contains("ssn") == true }
+        let copies = actions.contains { $0.kinds.contains("copy.to") }
+        let plan = CopyOptions().map { CopyMaskPlan(options: $0, columns: [nil, ScriptedJudge.mask]) }
+        return Judgement(
+            actions: actions, verdict: verdict, record: Array(verdict.rule.utf8), epoch: epoch, mayRevealMasked: reveals,
+            mayEchoMasked: reveals, copyMask: reveals && copies ? plan : nil, analysis: analysis)
+    }
+
+    static let mask = ColumnMask(type: 25, format: .text, strategy: .redact)
+
+    func rowMask(for columns: [ResultColumn], of judgements: [Judgement]) -> RowMaskOutcome {
+        if rowCatalogsNeeded > 0 {
+            rowCatalogsNeeded -= 1
+            return .needsCatalog
+        }
+        guard judgements.contains(where: \.mayRevealMasked), columns.contains(where: { $0.name == "ssn" }) else { return .pass }
+        return .mask(PostgresRowMask(mask: RowMask(columns: columns.map { $0.name == "ssn" ? Self.mask : nil })))
+    }
+
+    func forwarded(_ judgement: Judgement) { forwardedTexts += judgement.actions.map(\.normalized) }
+    func completed(_ judgement: Judgement) { completedTexts += judgement.actions.map(\.normalized) }
+    func serverIsIdle() { idleTimes += 1 }
+    func isNamedBySQL(_ name: ServerName) -> Bool { sqlNames.contains(name.text) }
+
+    func denyUncertainStrings(_ analysis: Analysis) -> Judgement {
+        Judgement(
+            actions: analysis.actions, verdict: Verdict(decision: .deny, rule: "strings"), record: [], epoch: epoch,
+            mayRevealMasked: false, analysis: analysis)
+    }
+}
+
+/// A machine between a client and a server that are played by the test.
+final class RelayBench {
+    let judge = ScriptedJudge()
+    let sink = CollectingSink()
+    var machine: RelayMachine
+    private(set) var clientInput = ByteBuffer()
+    private(set) var serverInput = ByteBuffer()
+    private(set) var progress = RelayMachine.ClientProgress.needsBytes
+
+    init(isReplication: Bool = false, limits: (inout Limits) -> Void = { _ in }) {
+        var chosen = Limits()
+        limits(&chosen)
+        machine = RelayMachine(
+            judge: judge,
+            analyzer: StatementAnalyzer(
+                statementBytes: chosen.statementBytes, inlineBytes: chosen.inlineStatementBytes, cacheEntries: 256),
+            limits: chosen, isReplication: isReplication)
+    }
+
+    @discardableResult
+    func client(_ messages: Message...) throws(ProtocolViolation) -> RelayMachine.ClientProgress {
+        try client(bytes: messages.flatMap(\.bytes))
+    }
+
+    @discardableResult
+    func client(bytes: [UInt8]) throws(ProtocolViolation) -> RelayMachine.ClientProgress {
+        clientInput.writeBytes(bytes)
+        var sink = sink
+        progress = try machine.receiveFromClient(&clientInput, sink: &sink)
+        return progress
+    }
+
+    @discardableResult
+    func server(_ messages: Message...) throws(ProtocolViolation) -> RelayMachine.ServerProgress {
+        try server(bytes: messages.flatMap(\.bytes))
+    }
+
+    /// As the session does: what the client said may have waited for the answer.
+    @discardableResult
+    func server(bytes: [UInt8]) throws(ProtocolViolation) -> RelayMachine.ServerProgress {
+        serverInput.writeBytes(bytes)
+        var sink = sink
+        let progress = try machine.receiveFromServer(&serverInput, sink: &sink)
+        if clientInput.readableBytes > 0 { try client(bytes: []) }
+        return progress
+    }
+
+    var toServer: [Message] { Message.split(sink.toServer) }
+    var toClient: [Message] { Message.split(sink.toClient) }
+    var held: [Message] { Message.split(sink.held) }
+
+    func forget() { sink.forget() }
+}
+
+extension Message {
+    static func injected(_ message: InjectedMessage) -> Message { Message(message.bytes) }
+    static func injectedDescribe(_ portal: String) -> Message { Message(InjectedMessage.describe(portal: portal)) }
+
+    /// The denial that `ScriptedJudge` brings about.
+    static let denial: Message = {
+        var buffer = ByteBuffer()
+        ErrorFields(code: .insufficientPrivilege, message: "denied by Gatehouse rule \"no-drop\": Tables stay.", hint: "Ask a DBA.")
+            .write(to: &buffer)
+        return Message(buffer)
+    }()
+
+    /// What the server makes of an injected message.
+    static let syntaxError = error("42601", "syntax error at or near \"denied\"")
+}
+
+/// An analysis made away from the machine.
+enum StatementAnalysis {
+    static func of(_ text: UnsafeRawBufferPointer) -> Analysis { StatementAnalyzer.analyze(text, statementBytes: 1 << 20) }
+}

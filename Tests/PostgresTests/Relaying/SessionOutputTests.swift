@@ -1,0 +1,133 @@
+import Foundation
+import GatehouseCore
+import NIOCore
+import NIOEmbedded
+import Recording
+import Relay
+import Testing
+
+@testable import Postgres
+
+/// Evidence before effect: nothing is written to a channel before the journal has it.
+@Suite struct SessionOutputTests {
+    /// A session reduced to what it sends.
+    private final class Sender: CommitWaiter {
+        let durability: Target.Durability
+        let output: SessionOutput
+        let client = EmbeddedChannel()
+        let server = EmbeddedChannel()
+        private(set) var failures = 0
+        /// What the channels had been given when the commit began.
+        private(set) var sentBeforeCommit: [ByteBuffer] = []
+
+        init(_ recorder: SessionRecorder, durability: Target.Durability = .written) {
+            self.durability = durability
+            output = SessionOutput(recorder: recorder)
+        }
+
+        var isRecorded: Bool { output.recorder.isRecorded }
+
+        func commitBegins() {
+            sentBeforeCommit += sent()
+            output.commitBegins()
+        }
+
+        func commitEnded() { output.commitEnded(client: client, server: server) }
+
+        func recordingFailed(_ error: any Error) {
+            failures += 1
+            output.drop()
+        }
+
+        func sent() -> [ByteBuffer] {
+            var result: [ByteBuffer] = []
+            while let bytes = try? server.readOutbound(as: ByteBuffer.self) { result.append(bytes) }
+            while let bytes = try? client.readOutbound(as: ByteBuffer.self) { result.append(bytes) }
+            return result
+        }
+    }
+
+    private let directory = NSTemporaryDirectory() + "gatehouse-output-" + UUID().uuidString
+
+    private func recorder(_ journal: Journal) -> SessionRecorder {
+        SessionRecorder(session: SessionID(at: WallTime(seconds: 1)), journal: journal, clock: SystemClock())
+    }
+
+    private func makeJournal() throws -> Journal {
+        try Journal(directory: directory, loop: 0, node: "n", clock: SystemClock(), vault: nil)
+    }
+
+    private let query = ByteBuffer(bytes: Message.query("select 1").bytes)
+    private let answer = ByteBuffer(bytes: Message.ready().bytes)
+
+    @Test func nothingLeavesBeforeTheCommit() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let loop = EmbeddedEventLoop()
+        let recorder = LoopRecorder(eventLoop: loop) { try makeJournal() }
+        let journal = try recorder.journal()
+        let sender = Sender(self.recorder(journal))
+        sender.output.passToServer(query)
+        sender.output.hold(query)
+        sender.output.inject(query, because: "rule")
+        sender.output.passToClient(answer)
+        sender.output.replaceForClient(original: 9, by: answer, because: .mask)
+        sender.output.swallow(4)
+        #expect(sender.output.isDirty)
+        #expect(sender.output.heldBytes == 2 * query.readableBytes + 2 * answer.readableBytes)
+        recorder.schedule(sender)
+        #expect(sender.sent().isEmpty && journal.hasPending)
+        loop.run()
+        #expect(sender.sentBeforeCommit.isEmpty)
+        #expect(sender.sent() == [query, query, answer, answer])
+        #expect(!journal.hasPending)
+        #expect(sender.output.heldBytes == 0 && !sender.output.isDirty)
+        let flow = sender.output.recorder.accounting
+        #expect(flow.client.seen == UInt64(2 * query.readableBytes))
+        #expect(flow.server.seen == UInt64(answer.readableBytes + 9 + 4))
+        #expect(flow.client.isBalanced && flow.server.isBalanced)
+    }
+
+    /// What is staged while a commit is under way waits for the next one.
+    @Test func batchesGoOutOneCommitAtATime() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let sender = Sender(recorder(try makeJournal()))
+        sender.output.passToServer(query)
+        sender.output.commitBegins()
+        sender.output.passToClient(answer)
+        sender.output.commitEnded(client: sender.client, server: sender.server)
+        #expect(sender.sent() == [query])
+        #expect(sender.output.isDirty && sender.output.heldBytes == answer.readableBytes)
+        sender.output.commitEnded(client: sender.client, server: sender.server)
+        #expect(sender.sent().isEmpty)
+        sender.output.commitBegins()
+        sender.output.commitEnded(client: sender.client, server: sender.server)
+        #expect(sender.sent() == [answer])
+    }
+
+    @Test func aFailedJournalDropsWhatWaits() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let loop = EmbeddedEventLoop()
+        let recorder = LoopRecorder(eventLoop: loop) { try makeJournal() }
+        let journal = try recorder.journal()
+        let sender = Sender(self.recorder(journal))
+        let silent = Sender(self.recorder(journal))
+        sender.output.passToServer(query)
+        journal.close()
+        recorder.schedule(sender)
+        loop.run()
+        #expect(sender.failures == 1)
+        #expect(sender.sent().isEmpty && sender.output.heldBytes == 0)
+
+        // A new session brings a new journal; its commits are no evidence for those of the old one.
+        let next = Sender(self.recorder(try recorder.journal()))
+        next.output.passToServer(query)
+        silent.output.passToServer(query)
+        recorder.schedule(next)
+        recorder.schedule(silent)
+        loop.run()
+        #expect(next.failures == 0)
+        #expect(next.sent() == [query])
+        #expect(silent.failures == 1)
+        #expect(silent.sent().isEmpty)
+    }
+}
