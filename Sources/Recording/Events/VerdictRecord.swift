@@ -3,9 +3,10 @@ public import GatehouseCore
 /// Payload of `verdict`: sixteen bytes that differ each time, then the ruling, whose bytes can be kept beside the cached analysis
 /// of a statement and appended without encoding it again.
 public struct VerdictRecord: Sendable, Hashable {
-    /// The action's place in the session, from 1.
+    /// Where the judged request begins in the client's stream, in bytes. A request judged for several statements it may stand for has
+    /// one record for each.
     public var action: UInt64
-    /// The statement's place in the action, from 0 (a Query may hold several).
+    /// Always 0; kept for a verdict on one statement of several.
     public var statement: UInt32
     public var ruling: Ruling
 
