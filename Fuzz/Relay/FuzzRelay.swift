@@ -120,7 +120,7 @@ private final class Sink: RelaySink {
 
 /// Denies whatever drops, deletes or cannot be read, and masks columns called `ssn`.
 private final class Judge: RelayJudge {
-    private let epoch = Judgement.Epoch(configuration: 1, catalog: 1)
+    private let epoch = Judgement.Epoch(configuration: 1, catalog: 1, meaning: 1)
 
     static func denies(_ analysis: Analysis) -> Bool {
         analysis.actions.contains { action in
@@ -128,7 +128,7 @@ private final class Judge: RelayJudge {
         }
     }
 
-    func judge(_ analysis: Analysis) -> JudgeOutcome {
+    func judge(_ analysis: Analysis, prepared: (ServerName) -> [Action]) -> JudgeOutcome {
         let decision: Verdict.Decision = Self.denies(analysis) ? .deny : .allow
         let reveals = analysis.actions.contains { $0.columns.contains("ssn") || $0.copy != nil }
         let plan = CopyOptions().map {
@@ -140,15 +140,15 @@ private final class Judge: RelayJudge {
                 mayRevealMasked: reveals, mayEchoMasked: reveals, copyMask: plan, analysis: analysis))
     }
 
-    func confirm(_ judgement: Judgement) -> JudgeOutcome { .ready(judgement) }
+    func confirm(_ judgement: Judgement, prepared: (ServerName) -> [Action]) -> JudgeOutcome { .ready(judgement) }
 
-    func judge(request kind: String, of name: String) -> Judgement {
+    func judge(request kind: String, of name: ServerName) -> Judgement {
         Judgement(
-            actions: [Action(kinds: [kind])], verdict: Verdict(decision: name == "x" ? .deny : .allow, rule: "r"), record: [],
+            actions: [Action(kinds: [kind])], verdict: Verdict(decision: name.text == "x" ? .deny : .allow, rule: "r"), record: [],
             epoch: epoch, mayRevealMasked: false, analysis: nil)
     }
 
-    func isNamedBySQL(_ name: String) -> Bool { name == "y" }
+    func isNamedBySQL(_ name: ServerName) -> Bool { name.text == "y" }
 
     func rowMask(for columns: [ResultColumn], of judgements: [Judgement]) -> RowMaskOutcome {
         guard columns.contains(where: { $0.name == "ssn" }) else { return .pass }
@@ -162,6 +162,5 @@ private final class Judge: RelayJudge {
     func completed(_ judgement: Judgement) {}
     func serverIsIdle() {}
     var stringSettingIsUncertain: Bool { false }
-    func denyUncertainStrings(_ analysis: Analysis) -> Judgement { judge(request: "strings", of: "x") }
-    func named(_ name: String, _ judgement: Judgement) { precondition(!judgement.isDenied, "a name for a denied statement") }
+    func denyUncertainStrings(_ analysis: Analysis) -> Judgement { judge(request: "strings", of: ServerName(known: "x")) }
 }
