@@ -22,7 +22,7 @@ build: setup ## debug build of the program and its tests
 	swift build --build-tests $(CHECKED)
 
 release: setup ## release build of the program: .build/release/gatehouse
-	swift build -c release --product gatehouse $(CHECKED)
+	swift build -c release --static-swift-stdlib --product gatehouse $(CHECKED)
 
 test: build ## every test: the parts, the tidy rules, then real servers and clients
 	$(SWIFT_TEST) --skip IntegrationTests

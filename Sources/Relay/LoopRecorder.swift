@@ -56,8 +56,7 @@ public final class LoopRecorder {
         waiting.append(waiter)
         guard !isScheduled else { return }
         isScheduled = true
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        eventLoop.execute { bound.value.commit() }
+        eventLoop.assumeIsolated().execute { [self] in commit() }
     }
 
     private func commit() {

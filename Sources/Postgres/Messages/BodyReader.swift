@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 
 /// Takes a message's body apart, never past its end.
@@ -25,12 +26,19 @@ struct BodyReader {
 
     /// The bytes up to the next NUL, which is skipped.
     mutating func cStringBytes() throws(ProtocolViolation) -> ByteBuffer {
-        guard
-            let length = buffer.viewBytes(at: index, length: end - index)?.firstIndex(of: 0).map({ $0 - index }),
-            let bytes = buffer.getSlice(at: index, length: length)
-        else { throw ProtocolViolation("message '\(printable(type))' holds a string without an end") }
+        guard let length = lengthToNUL(), let bytes = buffer.getSlice(at: index, length: length) else {
+            throw ProtocolViolation("message '\(printable(type))' holds a string without an end")
+        }
         index += length + 1
         return bytes
+    }
+
+    private func lengthToNUL() -> Int? {
+        guard end > index, end <= buffer.writerIndex else { return nil }
+        return buffer.withVeryUnsafeBytes { all in
+            guard let start = all.baseAddress.map({ $0 + index }), let found = memchr(start, 0, end - index) else { return nil }
+            return UnsafeRawPointer(found) - start
+        }
     }
 
     mutating func cString() throws(ProtocolViolation) -> String {

@@ -24,6 +24,8 @@ final class Judgement {
 
     /// How many times running the statement makes the server ask the client for copy data.
     let copyIns: Int
+    /// It runs what a name stands for, which may be another thing each time.
+    let runsNames: Bool
 
     var isDenied: Bool { verdict.decision == .deny }
 
@@ -40,6 +42,7 @@ final class Judgement {
         self.copyMask = copyMask
         self.analysis = analysis
         effects = Effects(of: actions)
+        runsNames = analysis?.actions.contains { $0.runs != nil } == true
         copyIns = actions.count { $0.kinds.contains("copy.from") && $0.flags.isDisjoint(with: [.copyFile, .copyProgram]) }
     }
 
@@ -94,6 +97,10 @@ enum RowMaskOutcome {
 
 /// Who decides, as the relay machine sees it.
 protocol RelayJudge: AnyObject {
+    /// What was decided of the text before, if it still holds; nil says nothing. Asked first, since it is cheap.
+    func known(_ analysis: Analysis) -> Judgement?
+    /// Whether a decision is known to hold still; false says nothing. Asked before `confirm`, since it is cheap.
+    func holds(_ judgement: Judgement) -> Bool
     /// Decides on a text. `prepared` tells what a name that the protocol gave (to a statement or portal) stands for.
     func judge(_ analysis: Analysis, prepared: (ServerName) -> [Action]) -> JudgeOutcome
     /// The same decision if it still holds, or a new one.

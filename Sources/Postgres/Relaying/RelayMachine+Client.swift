@@ -227,6 +227,14 @@ extension RelayMachine {
         if analysis.dependsOnStringSetting, judge.stringSettingIsUncertain {
             return .success(judge.denyUncertainStrings(analysis))
         }
+        if let judgement = judge.known(analysis) {
+            finishedAnalysis = nil
+            return .success(judgement)
+        }
+        return judgedAnew(analysis)
+    }
+
+    private mutating func judgedAnew(_ analysis: Analysis) -> Result<Judgement, Wait> {
         switch judge.judge(analysis, prepared: actions(everOf:)) {
         case .ready(let judgement):
             finishedAnalysis = nil
@@ -325,6 +333,15 @@ extension RelayMachine {
     }
 
     private func confirmed(_ candidates: [Judgement]) -> Confirmed {
+        allHold(candidates) ? .allowed(candidates) : confirmedAnew(candidates)
+    }
+
+    private func allHold(_ candidates: [Judgement]) -> Bool {
+        for candidate in candidates where candidate.isDenied || !judge.holds(candidate) { return false }
+        return true
+    }
+
+    private func confirmedAnew(_ candidates: [Judgement]) -> Confirmed {
         var result: [Judgement] = []
         result.reserveCapacity(candidates.count)
         for candidate in candidates {
@@ -348,8 +365,10 @@ extension RelayMachine {
             pending.append(
                 PendingRequest(kind: .describeStatement, name: name, judgements: statements.judgements(of: name, in: segment)))
         case UInt8(ascii: "P"):
-            pending.append(PendingRequest(kind: .describePortal, name: name, judgements: portals.judgements(of: name, in: segment)))
-            describedPortals.insert(name)
+            let judgements = portals.judgements(of: name, in: segment)
+            pending.append(PendingRequest(kind: .describePortal, name: name, judgements: judgements))
+            // Of others the columns are not kept.
+            if judgements.contains(where: \.mayRevealMasked) { describedPortals.insert(name) }
         default: throw ProtocolViolation("a Describe of '\(printable(what))'")
         }
         return .pass

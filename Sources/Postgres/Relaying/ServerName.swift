@@ -29,10 +29,11 @@ extension BodyReader {
     /// - Throws: `ProtocolViolation` for a name that the server would cut or that is not UTF-8.
     mutating func serverName() throws(ProtocolViolation) -> ServerName {
         let bytes = try cStringBytes()
+        if bytes.readableBytes == 0 { return .unnamed }
         guard bytes.readableBytes <= ServerName.maximumBytes else {
             throw ProtocolViolation("a statement or portal name is longer than \(ServerName.maximumBytes) bytes")
         }
-        guard let text = String(validating: bytes.readableBytesView, as: UTF8.self) else {
+        guard let text = bytes.withUnsafeReadableBytes({ String(validating: $0.bindMemory(to: UInt8.self), as: UTF8.self) }) else {
             throw ProtocolViolation("a statement or portal name is not UTF-8")
         }
         return ServerName(known: text)

@@ -328,7 +328,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             }
             let recorder = SessionRecorder(session: permitted.session, journal: try loopRecorder.journal(), clock: gateway.clock)
             try recordStart(recorder, permitted, startup, database, upstream)
-            let session = makeSession(permitted, startup, database, loopRecorder, recorder, analyzer, catalog, upstream, context)
+            let session = makeSession(permitted, startup, database, loopRecorder, recorder, analyzer, catalog, context.eventLoop)
             try begin(session, permitted, startup, connector, upstream, context)
         } catch {
             upstream.channel.close(promise: nil)
@@ -362,7 +362,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
 
     private func makeSession(
         _ permitted: Permitted, _ startup: ClientStartup, _ database: String, _ loopRecorder: LoopRecorder, _ recorder: SessionRecorder,
-        _ analyzer: StatementAnalyzer, _ catalog: TargetCatalog?, _ upstream: UpstreamConnector.Connection, _ context: ChannelHandlerContext
+        _ analyzer: StatementAnalyzer, _ catalog: TargetCatalog?, _ loop: any EventLoop
     ) -> RelaySession {
         let policy = gateway.configuration.policy
         let isReplication = startup.replication != .none
@@ -375,9 +375,8 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         let gateway = gateway
         let place = place
         return RelaySession(
-            permitted: permitted, gateway: gateway, eventLoop: context.eventLoop, loopRecorder: loopRecorder, recorder: recorder,
-            judge: judge, machine: machine, catalog: catalog, analysisThreads: postgres.shared.analysisThreads, client: context.channel,
-            server: upstream.channel
+            permitted: permitted, gateway: gateway, eventLoop: loop, loopRecorder: loopRecorder, recorder: recorder,
+            judge: judge, machine: machine, catalog: catalog, analysisThreads: postgres.shared.analysisThreads
         ) { totals in
             if let place { gateway.sessions.leave(place, session: permitted.session) }
             gateway.observer.sessionEnded(permitted.session, totals)
@@ -407,8 +406,11 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         }
         greeting.writeImmutableBuffer(upstream.ready.ready)
         let pipeline = context.pipeline.syncOperations
-        try pipeline.addHandler(RelayHandler(session: session, side: .client), position: .after(self))
-        try upstream.channel.pipeline.syncOperations.addHandler(RelayHandler(session: session, side: .server))
+        let client = RelayHandler(session: session, side: .client)
+        let server = RelayHandler(session: session, side: .server)
+        try pipeline.addHandler(client, position: .after(self))
+        try upstream.channel.pipeline.syncOperations.addHandler(server)
+        session.attach(client: client, server: server)
         deadline?.cancel()
         isClosed = true
         // From here on the session gives its place back itself.

@@ -19,8 +19,8 @@ final class RelaySession: CommitWaiter {
     private let judge: SessionJudge
     private let catalog: TargetCatalog?
     private var machine: RelayMachine
-    private var client: (any Channel)?
-    private var server: (any Channel)?
+    private var client: RelayHandler?
+    private var server: RelayHandler?
     private var clientInput = ByteBuffer()
     private var serverInput = ByteBuffer()
     private var isScheduled = false
@@ -44,8 +44,8 @@ final class RelaySession: CommitWaiter {
 
     init(
         permitted: Permitted, gateway: Gateway, eventLoop: any EventLoop, loopRecorder: LoopRecorder, recorder: SessionRecorder,
-        judge: SessionJudge, machine: RelayMachine, catalog: TargetCatalog?, analysisThreads: AnalysisThreads, client: any Channel,
-        server: any Channel, onEnd: @escaping (SessionTotals) -> Void
+        judge: SessionJudge, machine: RelayMachine, catalog: TargetCatalog?, analysisThreads: AnalysisThreads,
+        onEnd: @escaping (SessionTotals) -> Void
     ) {
         self.permitted = permitted
         self.gateway = gateway
@@ -55,14 +55,18 @@ final class RelaySession: CommitWaiter {
         self.judge = judge
         self.machine = machine
         self.catalog = catalog
-        self.client = client
-        self.server = server
         self.onEnd = onEnd
         durability = permitted.target.durability
         output = SessionOutput(recorder: recorder)
     }
 
     // MARK: - Starting
+
+    /// Takes its place in both channels, whose loop must be the session's.
+    func attach(client: RelayHandler, server: RelayHandler) {
+        self.client = client
+        self.server = server
+    }
 
     /// Tells the client that it is in, and starts the session's own clocks.
     func begin(greeting: ByteBuffer) {
@@ -130,7 +134,15 @@ final class RelaySession: CommitWaiter {
     }
 
     private func append(_ bytes: ByteBuffer, to buffer: inout ByteBuffer) {
-        if buffer.readableBytes == 0 { buffer = bytes } else { buffer.writeImmutableBuffer(bytes) }
+        guard buffer.readableBytes > 0 else {
+            buffer = bytes
+            return
+        }
+        // The rest of a message shares its storage with what was handed on: writing behind it would copy all of that.
+        var joined = ByteBufferAllocator().buffer(capacity: buffer.readableBytes + bytes.readableBytes)
+        joined.writeImmutableBuffer(buffer)
+        joined.writeImmutableBuffer(bytes)
+        buffer = joined
     }
 
     private func pumpClient() {
@@ -207,8 +219,8 @@ final class RelaySession: CommitWaiter {
 
     /// Lets both sides read again where they may.
     func resumeReads() {
-        if mayReadClient { client?.read() }
-        if mayReadServer { server?.read() }
+        client?.resumeRead()
+        server?.resumeRead()
     }
 
     // MARK: - Committing
@@ -277,14 +289,14 @@ final class RelaySession: CommitWaiter {
                 if code != "client-closed" {
                     var goodbye = ByteBuffer()
                     writeMessage(Frontend.terminate, to: &goodbye) { _ in }
-                    server?.write(goodbye, promise: nil)
+                    server?.send([goodbye])
                 }
                 finish(code: code, text: text, outcome: outcome, tell: nil)
             }
         )
         output.markDirty()
         schedule()
-        client?.read()
+        client?.resumeRead()
     }
 
     private func recordEnd(_ code: String, _ text: String) {
@@ -297,8 +309,8 @@ final class RelaySession: CommitWaiter {
         guard !hasFinished else { return }
         hasFinished = true
         loopRecorder.leave(self)
-        if let client { closeWhenSent(client, last: tell ?? ByteBuffer()) }
-        if let server { closeWhenSent(server, last: ByteBuffer()) }
+        client?.closeWhenSent(last: tell ?? ByteBuffer())
+        server?.closeWhenSent(last: ByteBuffer())
         client = nil
         server = nil
         let accounting = output.recorder.accounting
@@ -307,18 +319,6 @@ final class RelaySession: CommitWaiter {
                 ended: gateway.clock.wallTime(), outcome: outcome, reason: text.isEmpty ? code : "\(code): \(text)",
                 statements: machine.counters.statements, denied: machine.counters.denied, rows: machine.counters.rows,
                 bytesIn: accounting.client.seen, bytesOut: accounting.server.seen))
-    }
-
-    /// Closes `channel` once all that was written to it has gone out: a slow reader still gets the last answer and the reason.
-    /// One that does not read at all is not waited for.
-    private func closeWhenSent(_ channel: any Channel, last: ByteBuffer) {
-        let deadline = eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
-        let loop = eventLoop
-        channel.writeAndFlush(last).whenComplete { _ in
-            deadline.cancel()
-            // A moment for what the other side has on its way; see `mayReadClient`.
-            loop.scheduleTask(in: .milliseconds(100)) { channel.close(promise: nil) }
-        }
     }
 
     /// Ends the session at its next quiet moment.

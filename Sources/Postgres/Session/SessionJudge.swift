@@ -88,9 +88,20 @@ final class SessionJudge: RelayJudge {
 
     // MARK: - Judging
 
+    func known(_ analysis: Analysis) -> Judgement? {
+        // First, since it may forget what is kept.
+        let epoch = epoch
+        guard let judgement = kept[ObjectIdentifier(analysis)], judgement.epoch == epoch else { return nil }
+        return judgement
+    }
+
+    func holds(_ judgement: Judgement) -> Bool {
+        !judgement.runsNames && judgement.epoch == epoch
+    }
+
     func judge(_ analysis: Analysis, prepared: (ServerName) -> [Action]) -> JudgeOutcome {
         let epoch = epoch
-        if let judgement = kept[ObjectIdentifier(analysis)], judgement.epoch == epoch { return .ready(judgement) }
+        if let judgement = known(analysis) { return .ready(judgement) }
         var actions = analysis.actions
         if actions.isEmpty { actions = [Action(kinds: ["empty"])] }
         if isReplication, analysis.failure != nil { actions = [Action(kinds: ["replication"])] }
@@ -107,8 +118,7 @@ final class SessionJudge: RelayJudge {
     }
 
     func confirm(_ judgement: Judgement, prepared: (ServerName) -> [Action]) -> JudgeOutcome {
-        let runsNames = judgement.analysis?.actions.contains { $0.runs != nil } == true
-        if judgement.epoch == epoch, !runsNames { return .ready(judgement) }
+        if holds(judgement) { return .ready(judgement) }
         guard let analysis = judgement.analysis else { return .ready(decide(judgement.actions, epoch, nil)) }
         return judge(analysis, prepared: prepared)
     }

@@ -2,6 +2,12 @@ import GatehouseCore
 import NIOCore
 import Relay
 
+/// Where one side's bytes go out.
+protocol ByteOutlet: AnyObject {
+    /// Sends all of `buffers`, now and in this order.
+    func send(_ buffers: [ByteBuffer])
+}
+
 /// What a session wants to send, kept back until the record of it is committed. Confined to the session's event loop.
 final class SessionOutput: RelaySink {
     private struct Batch {
@@ -90,11 +96,11 @@ final class SessionOutput: RelaySink {
         isDirty = false
     }
 
-    func commitEnded(client: (any Channel)?, server: (any Channel)?) {
+    func commitEnded(client: (some ByteOutlet)?, server: (some ByteOutlet)?) {
         guard let batch = committing.popFirst() else { return }
         heldBytes -= batch.bytes
-        Self.send(batch.toServer, on: server)
-        Self.send(batch.toClient, on: client)
+        server?.send(batch.toServer)
+        client?.send(batch.toClient)
     }
 
     /// Everything that waits is dropped: it was never recorded, so it never goes out.
@@ -102,13 +108,5 @@ final class SessionOutput: RelaySink {
         staged = Batch()
         committing.removeAll()
         heldBytes = 0
-    }
-
-    private static func send(_ buffers: [ByteBuffer], on channel: (any Channel)?) {
-        guard let channel, !buffers.isEmpty else { return }
-        for buffer in buffers {
-            channel.write(buffer, promise: nil)
-        }
-        channel.flush()
     }
 }

@@ -3,7 +3,8 @@ import GatehouseCore
 /// What a session's frames add up to. The vault keeps one a live session; the verifier makes one from the store.
 struct SessionTally {
     private(set) var lastSequence: UInt64 = 0
-    private(set) var counts: [RecordKind: UInt64] = [:]
+    /// Frames, by the number of their kind.
+    private var frames = [UInt64](repeating: 0, count: Int(RecordKind.allCases.map(\.rawValue).max() ?? 0) + 1)
     private(set) var counter = AccountingCounter()
     private(set) var gaps: [Manifest.Gap] = []
     private(set) var started: WallTime?
@@ -33,7 +34,7 @@ struct SessionTally {
             gaps.append(Manifest.Gap(after: lastSequence, before: header.sequence, reason: "missing frames"))
         }
         lastSequence = header.sequence
-        counts[header.kind, default: 0] += 1
+        frames[Int(header.kind.rawValue)] &+= 1
         counter.count(header.kind, payload: payload)
         if started == nil { started = header.time }
         ended = header.time
@@ -62,6 +63,13 @@ struct SessionTally {
     /// The end record, if it was read and can be.
     var sessionEnd: SessionEnd? { end.flatMap { try? SessionEnd.fromJSON($0) } }
 
+    /// Frames by the name of their kind; none that is 0.
+    var frameCounts: [String: UInt64] {
+        var named: [String: UInt64] = [:]
+        for kind in RecordKind.allCases where frames[Int(kind.rawValue)] > 0 { named[kind.name] = frames[Int(kind.rawValue)] }
+        return named
+    }
+
     func manifest(session: SessionID, node: String, gatewayVersion: String, segments: [Manifest.Segment]) -> Manifest {
         let end = sessionEnd
         return Manifest(
@@ -69,6 +77,6 @@ struct SessionTally {
             started: started, ended: ended, durationNanoseconds: end?.durationNanoseconds,
             start: start.flatMap { try? SessionStart.fromJSON($0) }, identity: identity.flatMap { try? SessionIdentity.fromJSON($0) },
             endReason: end?.reason, segments: segments,
-            frames: Dictionary(uniqueKeysWithValues: counts.map { ($0.key.name, $0.value) }), accounting: counter.accounting, gaps: gaps)
+            frames: frameCounts, accounting: counter.accounting, gaps: gaps)
     }
 }

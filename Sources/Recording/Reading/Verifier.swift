@@ -71,7 +71,7 @@ private struct SessionCheck {
         }
         return SessionReport(
             session: session, status: status, outcome: manifest?.outcome, segments: segments,
-            frames: tally.counts.values.reduce(0, +), bytes: bytes, findings: findings)
+            frames: tally.frameCounts.values.reduce(0, +), bytes: bytes, findings: findings)
     }
 
     private mutating func note(_ kind: Finding.Kind, file: String? = nil, offset: UInt64? = nil, _ message: String) {
@@ -241,8 +241,9 @@ private struct SessionCheck {
         // Where a segment is bad the sums cannot be right; saying so twice would only hide the cause.
         guard isWhole else { return }
         reportUndeclaredGaps(declared: manifest.gaps)
-        let counts = Dictionary(uniqueKeysWithValues: tally.counts.map { ($0.key.name, $0.value) })
-        if counts != manifest.frames { note(.countsWrong, file: ObjectName.manifestFile, "the numbers of frames are not those found") }
+        if tally.frameCounts != manifest.frames {
+            note(.countsWrong, file: ObjectName.manifestFile, "the numbers of frames are not those found")
+        }
         if tally.hasEnded != (manifest.outcome == .ended) {
             note(.countsWrong, file: ObjectName.manifestFile, "the outcome is \(manifest.outcome.rawValue) and the frames say otherwise")
         }

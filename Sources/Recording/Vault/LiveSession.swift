@@ -18,6 +18,7 @@ final class LiveSession {
     private(set) var pendingSince: UInt64 = 0
     /// The journal files that hold what is pending, or an end that the store does not know of.
     var files: Set<JournalFileName> = []
+    private var lastFile: JournalFileName?
     /// Whether a mark in the journal's directory says that the store has an unfinished part of it.
     var isMarked = false
     var failures = 0
@@ -48,7 +49,10 @@ final class LiveSession {
             $0.storeBytes(of: item.checksum.littleEndian, toByteOffset: start + 4, as: UInt32.self)
         }
         pendingFrames += 1
-        files.insert(file)
+        if file != lastFile || files.isEmpty {
+            files.insert(file)
+            lastFile = file
+        }
         return true
     }
 

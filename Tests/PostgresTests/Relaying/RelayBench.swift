@@ -82,6 +82,9 @@ final class ScriptedJudge: RelayJudge {
         kept = [:]
     }
 
+    func known(_ analysis: Analysis) -> Judgement? { nil }
+    func holds(_ judgement: Judgement) -> Bool { judgement.epoch == epoch }
+
     func judge(_ analysis: Analysis, prepared: (ServerName) -> [Action]) -> JudgeOutcome {
         if catalogsNeeded > 0 {
             catalogsNeeded -= 1

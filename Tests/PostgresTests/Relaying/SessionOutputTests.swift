@@ -10,12 +10,20 @@ import Testing
 
 /// Evidence before effect: nothing is written to a channel before the journal has it.
 @Suite struct SessionOutputTests {
+    private final class EmbeddedOutlet: ByteOutlet {
+        let channel = EmbeddedChannel()
+
+        func send(_ buffers: [ByteBuffer]) {
+            for buffer in buffers { channel.writeAndFlush(buffer, promise: nil) }
+        }
+    }
+
     /// A session reduced to what it sends.
     private final class Sender: CommitWaiter {
         let durability: Target.Durability
         let output: SessionOutput
-        let client = EmbeddedChannel()
-        let server = EmbeddedChannel()
+        let client = EmbeddedOutlet()
+        let server = EmbeddedOutlet()
         private(set) var failures = 0
         /// What the channels had been given when the commit began.
         private(set) var sentBeforeCommit: [ByteBuffer] = []
@@ -41,8 +49,8 @@ import Testing
 
         func sent() -> [ByteBuffer] {
             var result: [ByteBuffer] = []
-            while let bytes = try? server.readOutbound(as: ByteBuffer.self) { result.append(bytes) }
-            while let bytes = try? client.readOutbound(as: ByteBuffer.self) { result.append(bytes) }
+            while let bytes = try? server.channel.readOutbound(as: ByteBuffer.self) { result.append(bytes) }
+            while let bytes = try? client.channel.readOutbound(as: ByteBuffer.self) { result.append(bytes) }
             return result
         }
     }
