@@ -345,6 +345,11 @@ extension RelayMachine {
         var result: [Judgement] = []
         result.reserveCapacity(candidates.count)
         for candidate in candidates {
+            if let analysis = candidate.analysis, !candidate.runsNames, let judgement = judge.known(analysis) {
+                if judgement.isDenied { return .denied(judgement) }
+                result.append(judgement)
+                continue
+            }
             switch judge.confirm(candidate, prepared: actions(everOf:)) {
             case .needsCatalog: return .wait(.needsCatalog)
             case .ready(let judgement):

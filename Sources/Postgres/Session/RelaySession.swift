@@ -30,6 +30,7 @@ final class RelaySession: CommitWaiter {
     private var isEnding = false
     private var drainReason: String?
     private var lastActivity = NIODeadline.now()
+    private let timers = Timers()
     private let onEnd: (SessionTotals) -> Void
     /// Called once nothing more will be sent: after the commit that holds the last record.
     private var closing: (after: UInt64, run: () -> Void)?
@@ -60,6 +61,11 @@ final class RelaySession: CommitWaiter {
         output = SessionOutput(recorder: recorder)
     }
 
+    /// What the session's timers hold, instead of a weak reference: that would make each retain of the session a slow one.
+    private final class Timers {
+        var session: RelaySession?
+    }
+
     // MARK: - Starting
 
     /// Takes its place in both channels, whose loop must be the session's.
@@ -71,6 +77,7 @@ final class RelaySession: CommitWaiter {
     /// Tells the client that it is in, and starts the session's own clocks.
     func begin(greeting: ByteBuffer) {
         loopRecorder.join(self)
+        timers.session = self
         output.tellClient(greeting, because: "greeting")
         schedule()
         let limits = gateway.configuration.limits
@@ -90,9 +97,9 @@ final class RelaySession: CommitWaiter {
     }
 
     private func after(_ delay: Duration, _ body: @escaping (RelaySession) -> Void) {
-        eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(delay)) { [weak self] in
-            guard let self, !self.isEnding else { return }
-            body(self)
+        eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(delay)) { [timers] in
+            guard let session = timers.session, !session.isEnding else { return }
+            body(session)
         }
     }
 
@@ -308,6 +315,7 @@ final class RelaySession: CommitWaiter {
     private func finish(code: String, text: String, outcome: SessionTotals.Outcome, tell: ByteBuffer?) {
         guard !hasFinished else { return }
         hasFinished = true
+        timers.session = nil
         loopRecorder.leave(self)
         client?.closeWhenSent(last: tell ?? ByteBuffer())
         server?.closeWhenSent(last: ByteBuffer())
