@@ -72,7 +72,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
             limits: settings.limits, generation: 1))
 
     // Where they come in.
-    let shared = try await PostgresShared.make(for: group, limits: settings.limits)
+    let shared = try await PostgresShared.make(for: group, limits: settings.limits, clock: clock)
     var channels: [any Channel] = []
     for listener in settings.listeners where listener.protocolName == .postgres {
         let tls = try listenerTLS(listener, data, clock)

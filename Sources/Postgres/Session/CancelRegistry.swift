@@ -1,4 +1,5 @@
 import GatehouseCore
+import Identity
 import NIOCore
 import Synchronization
 
@@ -11,7 +12,20 @@ final class CancelRegistry: Sendable {
 
     private let entries = Mutex<[Int32: Entry]>([:])
 
-    init() {}
+    /// Keys that fit nothing, by address. Apart from failed logins: an interrupted client that shows an old key is no guesser of
+    /// passwords.
+    private let throttle: Throttle
+
+    init(clock: any GatewayClock) {
+        throttle = Throttle(clock: clock)
+    }
+
+    enum Outcome: Hashable {
+        case cancelled
+        case unknownKey
+        /// The address showed too many keys that fit nothing: this one was not looked at. `isRepeat`: that was just reported.
+        case throttled(isRepeat: Bool)
+    }
 
     /// Makes a key; `cancel` is called, on any thread, when a client shows it.
     func register(_ cancel: @escaping @Sendable () -> Void) -> StartupPacket.CancelKey {
@@ -30,11 +44,19 @@ final class CancelRegistry: Sendable {
         entries.withLock { $0[key.processID] = nil }
     }
 
-    /// Cancels what `key` belongs to; false when it belongs to nothing.
-    func cancel(_ key: StartupPacket.CancelKey) -> Bool {
+    /// Cancels what `key`, shown by a client at `address`, belongs to.
+    func cancel(_ key: StartupPacket.CancelKey, from address: String) -> Outcome {
+        do throws(AuthenticationFailure) {
+            try throttle.check(address: address, login: "")
+        } catch {
+            return .throttled(isRepeat: error.isRepeat)
+        }
         let entry = entries.withLock { $0[key.processID] }
-        guard let entry, constantTimeEquals(entry.secret, key.secret) else { return false }
+        guard let entry, constantTimeEquals(entry.secret, key.secret) else {
+            throttle.failed(address: address, login: "")
+            return .unknownKey
+        }
         entry.cancel()
-        return true
+        return .cancelled
     }
 }

@@ -72,14 +72,20 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             case .send(let bytes): context.writeAndFlush(NIOAny(bytes), promise: nil)
             case .startTLS(let replay): startTLS(replay, context)
             case .cancel(let key):
-                if !postgres.shared.cancels.cancel(key) {
-                    gateway.audit("cancel.unknown", from: accepted.address, [:])
-                }
+                cancel(key)
                 close(context)
             case .verify(let secret): verify(secret, context)
             case .authenticated: break
             case .fail(let error): fail(error, context)
             }
+        }
+    }
+
+    private func cancel(_ key: StartupPacket.CancelKey) {
+        switch postgres.shared.cancels.cancel(key, from: accepted.address) {
+        case .cancelled, .throttled(isRepeat: true): break
+        case .unknownKey: gateway.audit("cancel.unknown", from: accepted.address, [:])
+        case .throttled(isRepeat: false): gateway.audit("cancel.throttled", from: accepted.address, [:])
         }
     }
 
@@ -148,9 +154,12 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             switch result {
             case .success(let identified): connection.admit(identified, context)
             case .failure(let failure):
-                connection.gateway.audit(
-                    "login.failed", from: connection.accepted.address,
-                    ["login": connection.handshake.startup?.user ?? "", "code": failure.code.name, "reason": failure.auditDetail])
+                // Throttled tries come in floods: the report of the first says how many were not reported since.
+                if !failure.isRepeat {
+                    connection.gateway.audit(
+                        "login.failed", from: connection.accepted.address,
+                        ["login": connection.handshake.startup?.user ?? "", "code": failure.code.name, "reason": failure.auditDetail])
+                }
                 connection.run(
                     connection.handshake.refused(
                         HandshakeError(sqlState: SQLState.invalidPassword.rawValue, message: failure.clientMessage)), context)

@@ -56,7 +56,7 @@ public final class PostgresProtocol: GatewayProtocol {
 /// What all PostgreSQL listeners of a gateway share: cancel keys, analysis threads, the analysers of the event loops, the targets'
 /// catalogs and TLS contexts.
 public final class PostgresShared: Sendable {
-    let cancels = CancelRegistry()
+    let cancels: CancelRegistry
     let analysisThreads = AnalysisThreads()
     private let catalogs = Mutex<[CatalogKey: TargetCatalog]>([:])
     private let contexts = Mutex<[ContextKey: UpstreamTLSContext]>([:])
@@ -74,7 +74,9 @@ public final class PostgresShared: Sendable {
     }
 
     /// Makes an analyser for each loop of `group`.
-    public static func make(for group: any EventLoopGroup, limits: Limits) async throws -> PostgresShared {
+    public static func make(
+        for group: any EventLoopGroup, limits: Limits, clock: any GatewayClock
+    ) async throws -> PostgresShared {
         var analyzers: [ObjectIdentifier: NIOLoopBound<StatementAnalyzer>] = [:]
         for loop in group.makeIterator() {
             analyzers[ObjectIdentifier(loop)] = try await loop.submit {
@@ -83,10 +85,11 @@ public final class PostgresShared: Sendable {
                     eventLoop: loop)
             }.get()
         }
-        return PostgresShared(analyzers: analyzers)
+        return PostgresShared(analyzers: analyzers, clock: clock)
     }
 
-    private init(analyzers: [ObjectIdentifier: NIOLoopBound<StatementAnalyzer>]) {
+    private init(analyzers: [ObjectIdentifier: NIOLoopBound<StatementAnalyzer>], clock: any GatewayClock) {
+        cancels = CancelRegistry(clock: clock)
         self.analyzers = analyzers
     }
 
