@@ -108,6 +108,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
             tasks.addTask {
                 // The recorder can no longer be trusted to keep what happens: nothing may go on.
                 while !Task.isCancelled {
+                    observe(vault, gateway.sessions)
                     try? await Task.sleep(for: .seconds(1))
                     if vault.isExhausted {
                         gateway.sessions.end(reason: "Gatehouse cannot record any more: its disk is full") { _ in true }
@@ -248,4 +249,14 @@ extension IssuerSettings {
             caFile: issuer.authorityFile, discovery: issuer.discovery, userClaim: issuer.userClaim, groupsClaim: issuer.groupsClaim,
             groupsDelimiter: issuer.groupsDelimiter, workloadClaims: issuer.workloadClaims)
     }
+}
+
+/// What is worth an alarm, as gauges.
+private func observe(_ vault: Vault, _ sessions: SessionRegistry) {
+    Gauge(label: "gatehouse_sessions_live").record(sessions.count)
+    Gauge(label: "gatehouse_journal_backlog_bytes").record(vault.backlogBytes)
+    if let free = vault.freeJournalBytes { Gauge(label: "gatehouse_journal_free_bytes").record(free) }
+    var isFailing = false
+    if case .failing = vault.state { isFailing = true }
+    Gauge(label: "gatehouse_store_failing").record(isFailing ? 1 : 0)
 }

@@ -69,6 +69,10 @@ extension IntegrationTests {
             #expect(httpGet(port: port, path: "/readyz")?.status == 200)
             let metrics = try #require(httpGet(port: port, path: "/metrics"))
             #expect(metrics.status == 200 && metrics.body.contains("# TYPE "))
+            // Each one that operations.md says to watch, with a value.
+            for gauge in ["sessions_live", "journal_backlog_bytes", "journal_free_bytes", "store_failing"] {
+                #expect(metrics.body.contains(try Regex("(?m)^gatehouse_\(gauge) [0-9]")), "\(gauge)")
+            }
         }
 
         @Test func theStoreVerifiesAndAChangedByteDoesNot() async throws {

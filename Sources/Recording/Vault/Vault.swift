@@ -83,6 +83,12 @@ public final class Vault: Sendable {
     /// Bytes of journal files that are not deleted yet.
     public var backlogBytes: Int { max(0, backlog.load(ordering: .relaxed)) }
 
+    /// Bytes free where the journal is, as last seen; nil before the first look.
+    public var freeJournalBytes: Int? {
+        let bytes = freeBytes.load(ordering: .relaxed)
+        return bytes == .max ? nil : bytes
+    }
+
     /// New sessions must be refused: too much waits to be stored, or too little space is left.
     public var isFull: Bool {
         backlogBytes > configuration.highWaterBytes || freeBytes.load(ordering: .relaxed) < configuration.minimumFreeBytes
