@@ -57,9 +57,10 @@ private final class RefusingStore: SegmentStore {
                 #expect(report.status == .verified && report.findings.isEmpty, "seed \(seed): \(report.findings)")
                 #expect(report.outcome == .ended)
             }
-            #expect(try rig.journalFiles.isEmpty)
-            #expect(vault.backlogBytes == 0)
-            #expect(vault.state == .healthy)
+            let left = try rig.journalFiles
+            #expect(left.isEmpty, "seed \(seed)")
+            #expect(vault.backlogBytes == 0, "seed \(seed)")
+            #expect(vault.state == .healthy, "seed \(seed)")
         }
     }
 

@@ -194,7 +194,7 @@ final class VaultWorker {
 
     /// Cuts sessions that are large, and the largest while all together are too large; false when the store is down.
     private func cutLarge(_ now: UInt64) -> Bool {
-        guard pendingBytes >= configuration.segmentBytes else { return true }
+        guard pendingBytes >= min(configuration.segmentBytes, configuration.memoryBytes) else { return true }
         for session in sessions.values where session.pending.count >= configuration.segmentBytes {
             guard attempt(session, now) else { return false }
         }
