@@ -106,10 +106,10 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
                 }
             }
             tasks.addTask {
-                // The recorder can no longer be trusted to keep what happens: nothing may go on.
                 while !Task.isCancelled {
                     observe(vault, gateway.sessions)
                     try? await Task.sleep(for: .seconds(1))
+                    // The recorder can no longer be trusted to keep what happens: nothing may go on.
                     if vault.isExhausted {
                         gateway.sessions.end(reason: "Gatehouse cannot record any more: its disk is full") { _ in true }
                     }

@@ -64,6 +64,30 @@ private final class RefusingStore: SegmentStore {
         }
     }
 
+    /// Segments larger than the memory that is allowed: the bound on memory alone must cut, or reading stands still.
+    @Test func segmentsLargerThanTheMemoryDoNotHoldReadingUp() throws {
+        let rig = try Rig {
+            $0.segmentBytes = 1_000_000
+            $0.memoryBytes = 2_000
+        }
+        let vault = try rig.makeVault()
+        // Several files, so that the bound is met with more to read.
+        let journal = try rig.makeJournal(vault, rotateAtBytes: 3_000)
+        var generator = SeededGenerator(seed: 7)
+        let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
+        try writer.start(journal)
+        for _ in 0..<200 {
+            try writer.write(journal, using: &generator)
+            try journal.commit()
+        }
+        try writer.end(journal)
+        journal.close()
+        vault.flush()
+        expectSame(try rig.read(writer.session), writer.frames)
+        let left = try rig.journalFiles
+        #expect(left.isEmpty && vault.backlogBytes == 0)
+    }
+
     @Test func theManifestSaysWhatHappened() throws {
         let rig = try Rig()
         let vault = try rig.makeVault()

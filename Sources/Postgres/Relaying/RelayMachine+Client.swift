@@ -341,16 +341,17 @@ extension RelayMachine {
         return true
     }
 
+    /// A text that was judged anew already is not looked at again.
+    private func confirmedAnew(_ candidate: Judgement) -> JudgeOutcome {
+        if let analysis = candidate.analysis, !candidate.runsNames, let judgement = judge.known(analysis) { return .ready(judgement) }
+        return judge.confirm(candidate, prepared: actions(everOf:))
+    }
+
     private func confirmedAnew(_ candidates: [Judgement]) -> Confirmed {
         var result: [Judgement] = []
         result.reserveCapacity(candidates.count)
         for candidate in candidates {
-            if let analysis = candidate.analysis, !candidate.runsNames, let judgement = judge.known(analysis) {
-                if judgement.isDenied { return .denied(judgement) }
-                result.append(judgement)
-                continue
-            }
-            switch judge.confirm(candidate, prepared: actions(everOf:)) {
+            switch confirmedAnew(candidate) {
             case .needsCatalog: return .wait(.needsCatalog)
             case .ready(let judgement):
                 if judgement.isDenied { return .denied(judgement) }

@@ -91,6 +91,5 @@ struct RelayMachine {
     }
 
     /// Nothing is on its way in either direction, and no transaction is open.
-    @inline(__always)
     var isQuiet: Bool { transaction == .idle && !implicitTransaction && pending.isEmpty && copy == .none }
 }

@@ -154,12 +154,9 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             switch result {
             case .success(let identified): connection.admit(identified, context)
             case .failure(let failure):
-                // Throttled tries come in floods: the report of the first says how many were not reported since.
-                if !failure.isRepeat {
-                    connection.gateway.audit(
-                        "login.failed", from: connection.accepted.address,
-                        ["login": connection.handshake.startup?.user ?? "", "code": failure.code.name, "reason": failure.auditDetail])
-                }
+                connection.gateway.audit(
+                    "login.failed", from: connection.accepted.address,
+                    ["login": connection.handshake.startup?.user ?? "", "code": failure.code.name, "reason": failure.auditDetail])
                 connection.run(
                     connection.handshake.refused(
                         HandshakeError(sqlState: SQLState.invalidPassword.rawValue, message: failure.clientMessage)), context)
