@@ -198,7 +198,7 @@ final class Rig {
         configuration = other.configuration
     }
 
-    func makeVault(_ other: (any SegmentStore)? = nil) throws -> Vault {
+    func makeVault(_ other: (any ObjectStore)? = nil) throws -> Vault {
         try Vault(
             configuration: configuration, store: other ?? store, signer: signer, clock: clock, fileSystem: fileSystem,
             logger: Logger(label: "vault") { _ in SwiftLogNoOpLogHandler() })

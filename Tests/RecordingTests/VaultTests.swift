@@ -6,19 +6,18 @@ import Testing
 @testable import Recording
 
 /// A store that refuses what it is told to, in front of a real one.
-private final class RefusingStore: SegmentStore {
+private final class RefusingStore: ObjectStore {
     let inner: LocalStore
-    let refused = Mutex<@Sendable (ObjectName) -> Bool>({ _ in false })
+    let refused = Mutex<@Sendable (ObjectKey) -> Bool>({ _ in false })
     init(_ inner: LocalStore) { self.inner = inner }
 
-    func put(_ name: ObjectName, _ bytes: [UInt8]) throws(StoreError) {
-        if refused.withLock({ $0(name) }) { throw StoreError("refused by the test") }
-        try inner.put(name, bytes)
+    func put(_ key: ObjectKey, _ bytes: [UInt8], retainUntil: WallTime?) throws(StoreError) {
+        if refused.withLock({ $0(key) }) { throw StoreError("refused by the test") }
+        try inner.put(key, bytes, retainUntil: retainUntil)
     }
-    func open(_ name: ObjectName) throws(StoreError) -> (any StoredObject)? { try inner.open(name) }
-    func list(_ session: SessionID) throws(StoreError) -> [String] { try inner.list(session) }
-    func forEachSession(_ body: (SessionID) throws -> Bool) throws { try inner.forEachSession(body) }
-    func delete(_ session: SessionID) throws(StoreError) { try inner.delete(session) }
+    func open(_ key: ObjectKey) throws(StoreError) -> (any StoredObject)? { try inner.open(key) }
+    func forEachKey(below folder: String, _ body: (ObjectKey) throws -> Bool) throws { try inner.forEachKey(below: folder, body) }
+    func delete(_ key: ObjectKey) throws(StoreError) { try inner.delete(key) }
     func removeLeftovers() throws(StoreError) { try inner.removeLeftovers() }
 }
 
@@ -193,7 +192,7 @@ private final class RefusingStore: SegmentStore {
         var generator = SeededGenerator(seed: 7)
         let writers = (0..<5).map { _ in Writer(SessionID(at: rig.clock.wallTime(), using: &generator), clock: rig.clock) }
         let bad = writers[2].session
-        store.refused.withLock { $0 = { $0.session == bad } }
+        store.refused.withLock { $0 = { $0.path.contains(bad.description) } }
         for writer in writers {
             try writer.start(journal)
             try writer.end(journal)

@@ -57,7 +57,7 @@ public struct Manifest: Sendable, Hashable, Codable {
 extension Manifest {
     /// The manifest of a finished session as it is stored, not verified; nil when the session is not finished.
     /// - Throws: `StoreError` when it cannot be read, `DecodingError` when it is no manifest.
-    public static func load(_ session: SessionID, from store: some SegmentStore) throws -> Manifest? {
+    public static func load(_ session: SessionID, from store: some ObjectStore) throws -> Manifest? {
         guard let object = try store.open(ObjectName(session: session, file: ObjectName.manifestFile)) else { return nil }
         guard object.size <= maximumBytes else { throw StoreError("the manifest of session \(session) is too large to be one") }
         return try fromJSON(try object.read(at: 0, count: object.size))

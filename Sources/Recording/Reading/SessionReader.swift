@@ -13,7 +13,7 @@ public final class SessionReader {
     }
 
     private let session: SessionID
-    private let store: any SegmentStore
+    private let store: any ObjectStore
     private let hasManifest: Bool
     private let ordinals: [UInt32]
     private var nextIndex = 0
@@ -29,7 +29,7 @@ public final class SessionReader {
     /// - Parameter journalDirectory: where the gateway's journals are; nil reads the store alone.
     /// - Throws: `StoreError`, `FileError` when something cannot be opened.
     public init(
-        session: SessionID, store: any SegmentStore, journalDirectory: String? = nil, fileSystem: any FileSystem = LocalFileSystem()
+        session: SessionID, store: any ObjectStore, journalDirectory: String? = nil, fileSystem: any FileSystem = LocalFileSystem()
     ) throws {
         self.session = session
         self.store = store

@@ -4,10 +4,10 @@ public import GatehouseCore
 ///
 /// It cannot see that a whole session was removed: nothing is left of it. That needs a log of all sessions, kept apart.
 public struct Verifier: Sendable {
-    private let store: any SegmentStore
+    private let store: any ObjectStore
     private let keys: [String: ManifestPublicKey]
 
-    public init(store: any SegmentStore, keys: [ManifestPublicKey]) {
+    public init(store: any ObjectStore, keys: [ManifestPublicKey]) {
         self.store = store
         self.keys = Dictionary(keys.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
     }
@@ -36,7 +36,7 @@ public struct Verifier: Sendable {
 /// The check of one session.
 private struct SessionCheck {
     let session: SessionID
-    let store: any SegmentStore
+    let store: any ObjectStore
     let keys: [String: ManifestPublicKey]
 
     private var findings: [Finding] = []
@@ -47,7 +47,7 @@ private struct SessionCheck {
     /// Of the segment before, if that was sound.
     private var previous: [UInt8]? = [UInt8](repeating: 0, count: 32)
 
-    init(session: SessionID, store: any SegmentStore, keys: [String: ManifestPublicKey]) {
+    init(session: SessionID, store: any ObjectStore, keys: [String: ManifestPublicKey]) {
         self.session = session
         self.store = store
         self.keys = keys

@@ -1,11 +1,13 @@
 public import GatehouseCore
 import Synchronization
 
-/// A store in a directory: `sessions/<yyyy>/<mm>/<dd>/<session>/<file>`, the date that of the session's start in UTC.
-public final class LocalStore: SegmentStore {
+/// A store in a directory: an object's key is its path there. It cannot retain anything against its owner.
+public final class LocalStore: ObjectStore {
     private let root: String
     private let fileSystem: any FileSystem
     private let counter = Atomic<UInt64>(0)
+    /// Several may use one directory.
+    private let instance = UInt64.random(in: .min ... .max)
 
     /// - Parameter root: the directory; made at the first put.
     public init(root: String, fileSystem: any FileSystem = LocalFileSystem()) {
@@ -15,20 +17,21 @@ public final class LocalStore: SegmentStore {
 
     /// The directory of a session, whether or not it exists.
     public func directory(of session: SessionID) -> String {
-        root + "/sessions/" + datePath(of: session) + "/" + session.description
+        root + "/" + ObjectName.folder(of: session)
     }
 
-    public func put(_ name: ObjectName, _ bytes: [UInt8]) throws(StoreError) {
+    public func put(_ key: ObjectKey, _ bytes: [UInt8], retainUntil: WallTime?) throws(StoreError) {
+        let path = try path(of: key)
         do throws(FileError) {
             let temporaries = root + "/temporary"
-            let directory = directory(of: name.session)
+            let directory = parentDirectory(of: path)
             try fileSystem.makeDirectories(temporaries)
             try fileSystem.makeDirectories(directory)
             let unique = counter.wrappingAdd(1, ordering: .relaxed).newValue
-            let temporary = "\(temporaries)/\(name.session)-\(name.file)-\(unique)"
+            let temporary = "\(temporaries)/\(instance)-\(unique)"
             do throws(FileError) {
                 try writeDurably(bytes, to: temporary)
-                try fileSystem.rename(temporary, to: directory + "/" + name.file)
+                try fileSystem.rename(temporary, to: path)
             } catch {
                 // What is left of it is removed at the next start, too.
                 try? fileSystem.remove(temporary)
@@ -36,8 +39,13 @@ public final class LocalStore: SegmentStore {
             }
             try fileSystem.synchronizeDirectory(directory)
         } catch {
-            throw StoreError("the store could not keep \(name.file) of session \(name.session): \(error)")
+            throw StoreError("the store could not keep \(key): \(error)")
         }
+    }
+
+    private func path(of key: ObjectKey) throws(StoreError) -> String {
+        guard key.isPlain else { throw StoreError("'\(key)' cannot be the key of an object") }
+        return root + "/" + key.path
     }
 
     private func writeDurably(_ bytes: [UInt8], to path: String) throws(FileError) {
@@ -55,57 +63,55 @@ public final class LocalStore: SegmentStore {
         try fileSystem.synchronize(descriptor, path: path)
     }
 
-    public func open(_ name: ObjectName) throws(StoreError) -> (any StoredObject)? {
-        let path = directory(of: name.session) + "/" + name.file
+    public func open(_ key: ObjectKey) throws(StoreError) -> (any StoredObject)? {
+        let path = try path(of: key)
         do throws(FileError) {
             return try LocalObject(path: path, fileSystem: fileSystem)
         } catch {
-            if error.code == missingErrorCode { return nil }
+            if error.code == missingErrorCode || error.code == notADirectoryErrorCode { return nil }
             throw StoreError("the store could not be read: \(error)")
         }
     }
 
-    public func list(_ session: SessionID) throws(StoreError) -> [String] {
+    public func forEachKey(below folder: String, _ body: (ObjectKey) throws -> Bool) throws {
+        _ = try walk(folder, body)
+    }
+
+    /// False once `body` wants no more.
+    private func walk(_ folder: String, _ body: (ObjectKey) throws -> Bool) throws -> Bool {
+        for name in try names(in: root + "/" + folder) ?? [] {
+            let path = folder + "/" + name
+            let isDirectory = try names(in: root + "/" + path) != nil
+            guard try isDirectory ? walk(path, body) : body(ObjectKey(path)) else { return false }
+        }
+        return true
+    }
+
+    /// nil for a file, or what is not there.
+    private func names(in directory: String) throws(StoreError) -> [String]? {
         do throws(FileError) {
-            return try fileSystem.list(directory(of: session)) ?? []
+            return try fileSystem.list(directory)
         } catch {
+            if error.code == notADirectoryErrorCode { return nil }
             throw StoreError("the store could not be read: \(error)")
         }
     }
 
-    public func forEachSession(_ body: (SessionID) throws -> Bool) throws {
-        let top = root + "/sessions"
-        for year in try names(in: top) {
-            for month in try names(in: "\(top)/\(year)") {
-                for day in try names(in: "\(top)/\(year)/\(month)") {
-                    for name in try names(in: "\(top)/\(year)/\(month)/\(day)") {
-                        // A directory that was moved to another day would not be found by its name again: it counts as absent.
-                        guard let session = SessionID(name), datePath(of: session) == "\(year)/\(month)/\(day)" else { continue }
-                        guard try body(session) else { return }
-                    }
-                }
+    public func delete(_ key: ObjectKey) throws(StoreError) {
+        let path = try path(of: key)
+        do throws(FileError) {
+            do throws(FileError) {
+                try fileSystem.remove(path)
+            } catch {
+                guard error.code == missingErrorCode || error.code == notADirectoryErrorCode else { throw error }
             }
-        }
-    }
-
-    private func names(in directory: String) throws(StoreError) -> [String] {
-        do throws(FileError) {
-            return try fileSystem.list(directory) ?? []
+            let directory = parentDirectory(of: path)
+            if let rest = try fileSystem.list(directory) {
+                if rest.isEmpty { try fileSystem.removeDirectory(directory) }
+                try fileSystem.synchronizeDirectory(rest.isEmpty ? parentDirectory(of: directory) : directory)
+            }
         } catch {
-            // A file where a directory is expected holds no sessions.
-            if error.code == notADirectoryErrorCode { return [] }
-            throw StoreError("the store could not be read: \(error)")
-        }
-    }
-
-    public func delete(_ session: SessionID) throws(StoreError) {
-        let directory = directory(of: session)
-        do throws(FileError) {
-            for file in try fileSystem.list(directory) ?? [] { try fileSystem.remove(directory + "/" + file) }
-            try fileSystem.removeDirectory(directory)
-            try fileSystem.synchronizeDirectory(parentDirectory(of: directory))
-        } catch {
-            throw StoreError("session \(session) could not be removed from the store: \(error)")
+            throw StoreError("\(key) could not be removed from the store: \(error)")
         }
     }
 
@@ -148,23 +154,4 @@ private final class LocalObject: StoredObject {
             throw StoreError("the store could not be read: \(error)")
         }
     }
-}
-
-/// `yyyy/mm/dd` in UTC of the 48 bits of milliseconds in a version 7 UUID.
-private func datePath(of session: SessionID) -> String {
-    // Days to civil date in the proleptic Gregorian calendar, counting eras of 400 years from March 1 of year 0.
-    let days = Int(session.high >> 16) / 86_400_000 + 719_468
-    let era = days / 146_097
-    let dayOfEra = days % 146_097
-    let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-    let shifted = (5 * dayOfYear + 2) / 153
-    let day = dayOfYear - (153 * shifted + 2) / 5 + 1
-    let month = shifted < 10 ? shifted + 3 : shifted - 9
-    let year = era * 400 + yearOfEra + (month <= 2 ? 1 : 0)
-    func padded(_ value: Int, _ width: Int) -> String {
-        let digits = String(value)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
-    }
-    return "\(padded(year, 4))/\(padded(month, 2))/\(padded(day, 2))"
 }

@@ -25,7 +25,7 @@ public final class Vault: Sendable {
     private let ended = DispatchSemaphore(value: 0)
 
     public init(
-        configuration: VaultConfiguration, store: any SegmentStore, signer: ManifestSigner, clock: any GatewayClock = SystemClock(),
+        configuration: VaultConfiguration, store: any ObjectStore, signer: ManifestSigner, clock: any GatewayClock = SystemClock(),
         fileSystem: any FileSystem = LocalFileSystem(), logger: Logger = Logger(label: "gatehouse.vault")
     ) throws {
         self.configuration = configuration

@@ -28,7 +28,7 @@ final class VaultWorker {
     private static let rememberedSessions = 10_000
 
     let configuration: VaultConfiguration
-    let store: any SegmentStore
+    let store: any ObjectStore
     let signer: ManifestSigner
     let clock: any GatewayClock
     let fileSystem: any FileSystem
@@ -52,7 +52,7 @@ final class VaultWorker {
     private var retryAt: UInt64 = 0
 
     init(
-        configuration: VaultConfiguration, store: any SegmentStore, signer: ManifestSigner, clock: any GatewayClock,
+        configuration: VaultConfiguration, store: any ObjectStore, signer: ManifestSigner, clock: any GatewayClock,
         fileSystem: any FileSystem, logger: Logger
     ) throws {
         self.configuration = configuration
