@@ -4,75 +4,65 @@ public import Recording
 
 /// Writes one session's records, and counts what it saw. Confined to the session's event loop.
 public final class SessionRecorder {
-    public let session: SessionID
-    private let journal: Journal
+    public var session: SessionID { stream.session }
+    private let stream: SessionStream
     private let clock: any GatewayClock
     private let started: UInt64
-    private var sequence: UInt64 = 0
     private var hasEnded = false
     /// The time that the next records carry: taken once a read, not once a record.
     private var now: WallTime
     public private(set) var accounting = Accounting()
 
-    public init(session: SessionID, journal: Journal, clock: any GatewayClock) {
-        self.session = session
-        self.journal = journal
+    /// Begins a session in `journal`.
+    /// - Throws: when it cannot be recorded; the session must not go on then.
+    public init(
+        session: SessionID, journal: Journal, clock: any GatewayClock, start: (_ monotonicNanoseconds: UInt64) -> SessionStart,
+        identity: SessionIdentity
+    ) throws {
         self.clock = clock
         started = clock.monotonicNanoseconds()
         now = clock.wallTime()
+        stream = try journal.begin(session, start: start(started), identity: identity, time: now)
     }
 
-    /// The monotonic clock when the session started.
-    public var startedMonotonic: UInt64 { started }
-
     /// Whether what is recorded now gets into the journal: false once that has failed.
-    public var isRecorded: Bool { journal.poison == nil }
+    public var isRecorded: Bool { stream.isRecorded }
 
     /// Looks at the clock. Call when something arrives.
     public func tick() {
         now = clock.wallTime()
     }
 
-    private func nextSequence() -> UInt64 {
-        sequence &+= 1
-        return sequence
-    }
-
-    public func record(start: SessionStart, identity: SessionIdentity) throws {
-        try journal.append(.start, session: session, sequence: nextSequence(), time: now, json: start)
-        try journal.append(.identity, session: session, sequence: nextSequence(), time: now, json: identity)
-    }
-
     public func record(upstream: UpstreamConnection) throws {
-        try journal.append(.upstream, session: session, sequence: nextSequence(), time: now, json: upstream)
+        try stream.append(.upstream, time: now, json: upstream)
     }
 
     /// `kind` is `notice`, `cancel` or `error`.
     public func record(_ kind: RecordKind, note: SessionNote) {
-        try? journal.append(kind, session: session, sequence: nextSequence(), time: now, json: note)
+        try? stream.append(kind, time: now, json: note)
     }
 
     public func recordClient(_ bytes: ByteBuffer) {
         accounting.client.seen &+= UInt64(bytes.readableBytes)
         accounting.client.verbatim &+= UInt64(bytes.readableBytes)
-        journal.append(.clientMessages, session: session, sequence: nextSequence(), time: now, payload: bytes)
+        stream.append(.clientMessages, time: now, payload: bytes)
     }
 
     public func recordServer(_ bytes: ByteBuffer) {
         accounting.server.seen &+= UInt64(bytes.readableBytes)
         accounting.server.verbatim &+= UInt64(bytes.readableBytes)
-        journal.append(.serverMessages, session: session, sequence: nextSequence(), time: now, payload: bytes)
+        stream.append(.serverMessages, time: now, payload: bytes)
     }
 
     /// `original` bytes came from the server; the client gets `bytes` instead.
     public func recordServer(_ bytes: ByteBuffer, insteadOf original: Int, because reason: String) {
         accounting.server.seen &+= UInt64(original)
         accounting.server.replacedByMasks &+= UInt64(original)
-        journal.append(
-            .masked, session: session, sequence: nextSequence(), time: now,
+        stream.append(
+            .masked, time: now,
             substitution: Substitution(
                 direction: .server, items: 1, seenBytes: UInt64(original), recordedBytes: UInt64(bytes.readableBytes), note: reason))
-        journal.append(.serverMessages, session: session, sequence: nextSequence(), time: now, payload: bytes)
+        stream.append(.serverMessages, time: now, payload: bytes)
     }
 
     /// Bytes of the gateway's own for the client, which no server sent.
@@ -84,20 +74,20 @@ public final class SessionRecorder {
     public func recordGap(_ direction: Direction, count: Int, because reason: String) {
         accounting[direction].seen &+= UInt64(count)
         accounting[direction].gaps &+= UInt64(count)
-        journal.append(
-            .gap, session: session, sequence: nextSequence(), time: now,
+        stream.append(
+            .gap, time: now,
             substitution: Substitution(direction: direction, items: 1, seenBytes: UInt64(count), recordedBytes: 0, note: reason))
     }
 
     public func recordInjected(_ bytes: ByteBuffer, because reason: String) {
-        journal.appendInjected(bytes, reason: reason, session: session, sequence: nextSequence(), time: now)
+        stream.appendInjected(bytes, reason: reason, time: now)
     }
 
     /// - Parameters:
     ///   - offset: where the judged request begins in the client's stream.
     ///   - ruling: `VerdictRecord.Ruling.encoded()`.
     public func recordVerdict(at offset: UInt64, ruling: [UInt8]) {
-        journal.appendVerdict(action: offset, statement: 0, ruling: ruling, session: session, sequence: nextSequence(), time: now)
+        stream.appendVerdict(action: offset, statement: 0, ruling: ruling, time: now)
     }
 
     /// The session's last record; what comes after it is ignored.
@@ -108,6 +98,6 @@ public final class SessionRecorder {
         let end = SessionEnd(
             reason: reason, message: message, accounting: accounting,
             durationNanoseconds: clock.monotonicNanoseconds() &- started, counters: counters)
-        try? journal.append(.end, session: session, sequence: nextSequence(), time: now, json: end)
+        try? stream.append(end: end, time: now)
     }
 }

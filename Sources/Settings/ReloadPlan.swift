@@ -13,6 +13,8 @@ public struct ReloadPlan: Sendable, Hashable {
         compare(old.node, new.node, "node", needsRestart: true)
         compare(old.dataDirectory, new.dataDirectory, "data_directory", needsRestart: true)
         compare(old.log, new.log, "log", needsRestart: true)
+        compare(old.recording.recipients, new.recording.recipients, "recording.recipients", needsRestart: false)
+        compare(old.recording.restarting, new.recording.restarting, "recording", needsRestart: true)
         compare(old.admin.listen, new.admin.listen, "admin.listen", needsRestart: true)
         compare(old.admin.tls, new.admin.tls, "admin.tls", needsRestart: true)
         compare(old.admin.roles, new.admin.roles, "admin.roles", needsRestart: false)
@@ -62,9 +64,20 @@ extension GatehouseSettings {
         settings.node = running.node
         settings.dataDirectory = running.dataDirectory
         settings.log = running.log
+        settings.recording = running.recording
+        settings.recording.recipients = recording.recipients
         settings.admin.listen = running.admin.listen
         settings.admin.tls = running.admin.tls
         settings.listeners = running.listeners
         return settings
+    }
+}
+
+extension RecordingSettings {
+    /// All but the recipients, which can change while running.
+    fileprivate var restarting: RecordingSettings {
+        var rest = self
+        rest.recipients = []
+        return rest
     }
 }

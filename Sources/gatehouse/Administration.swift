@@ -38,7 +38,7 @@ func consoleBackend(
             .init(name: "catalog") { catalog.problem },
         ],
         targets: { principal in targets(for: principal, settings, gateway) },
-        events: { session, follow in try recordings.events(of: session.id, follow: follow) },
+        events: { session, follow in recordings.evidence(of: session.id, follow: follow) },
         verify: { session in
             vault.flush()
             let signer = try ManifestSigner(directory: recordings.keys)

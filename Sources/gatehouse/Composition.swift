@@ -34,9 +34,10 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     if let size = try FileManager.default.attributesOfFileSystem(forPath: data)[.systemSize] as? NSNumber {
         vaulting.minimumFreeBytes = min(vaulting.minimumFreeBytes, size.intValue / 20)
     }
+    let sealing = Sealing(recipients: try recordings.recipients(settings.recording, logger))
     let vault = try Vault(
-        configuration: vaulting,
-        store: recordings.store, signer: try ManifestSigner(directory: recordings.keys), clock: clock, logger: logger)
+        configuration: vaulting, store: recordings.store, signer: try ManifestSigner(directory: recordings.keys), sealing: sealing,
+        clock: clock, logger: logger)
     let recovered = try vault.recover()
     if recovered.interrupted > 0 || !recovered.damage.isEmpty {
         logger.warning(
@@ -46,7 +47,9 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     vault.start()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, System.coreCount / 2))
     let recorders = try await LoopRecorders.make(for: group) { number, loop in
-        try Journal(directory: recordings.journal, loop: number, node: settings.node, clock: clock, vault: vault) { loop.execute($0) }
+        try Journal(directory: recordings.journal, loop: number, node: settings.node, clock: clock, sealing: sealing, vault: vault) {
+            loop.execute($0)
+        }
     }
 
     // Who calls.
@@ -118,7 +121,8 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
             tasks.addTask {
                 var reloader = Reloader(
                     path: configurationPath, running: settings, gateway: gateway, authenticator: authenticator,
-                    makeAuthenticator: makeAuthenticator)
+                    makeAuthenticator: makeAuthenticator,
+                    takeRecording: { sealing.recipients = try recordings.recipients($0, logger) })
                 for await signal in signals {
                     if signal != SIGHUP { break }
                     reloader.reload()

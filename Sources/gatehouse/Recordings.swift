@@ -1,8 +1,9 @@
 import Console
 import Foundation
 import GatehouseCore
-import Postgres
+import Logging
 import Recording
+import Settings
 import Synchronization
 
 /// Where a data directory keeps what, and how its recordings are read.
@@ -13,9 +14,9 @@ struct Recordings: Sendable {
     var store: LocalStore { LocalStore(root: dataDirectory + "/store") }
     var keys: String { dataDirectory + "/keys" }
 
-    /// The events of a session, one JSON line a call; with `follow`, those to come too, until it ends.
-    func events(of session: SessionID, follow: Bool) throws -> ConsoleBackend.EventLines {
-        let cursor = Mutex(EventCursor(session: session, recordings: self, follow: follow))
+    /// The evidence of a session, sealed as it is, one JSON line a call; with `follow`, what is to come too, until it ends.
+    func evidence(of session: SessionID, follow: Bool) -> ConsoleBackend.EventLines {
+        let cursor = Mutex(EvidenceCursor(session: session, recordings: self, follow: follow))
         return {
             while true {
                 switch try cursor.withLock({ try $0.next() }) {
@@ -26,10 +27,28 @@ struct Recordings: Sendable {
             }
         }
     }
+
+    /// What new sessions are sealed to: the recipients that the configuration names, or else one whose private key is made here.
+    /// - Throws: `KeyFileError`.
+    func recipients(_ settings: RecordingSettings, _ logger: Logger) throws -> [RecipientPublicKey] {
+        guard settings.isSealed else {
+            logger.warning("recordings are not sealed: whoever can read the store reads them (recording.sealing: off)")
+            return []
+        }
+        if settings.recipients.isEmpty {
+            let path = keys + "/recipient.key"
+            let key = try KeyFiles.recipient(directory: keys)
+            logger.warning(
+                "recordings are sealed to a key that lies beside them; for production, make one elsewhere with `gatehouse keys generate` and name its public half in recording.recipients",
+                metadata: ["private_key": "\(path)", "recipient": "\(key.publicKey.id)"])
+            return [key.publicKey]
+        }
+        return try settings.recipients.map { try KeyFiles.recipientPublicKey(file: $0) }
+    }
 }
 
-/// Reads a recording from its beginning; of one that is still being made, on from where it was.
-private struct EventCursor: ~Copyable {
+/// Reads a recording's evidence from its beginning; of one that is still being made, on from where it was.
+private struct EvidenceCursor: ~Copyable {
     enum Step {
         case line([UInt8])
         case wait
@@ -39,10 +58,9 @@ private struct EventCursor: ~Copyable {
     private let session: SessionID
     private let recordings: Recordings
     private let follow: Bool
-    private var reader: SessionReader?
-    private var transcript = PostgresTranscript()
-    private var lines: [[UInt8]] = []
+    private var source: EvidenceSource?
     private var lastSequence: UInt64 = 0
+    private var hasOpening = false
     private var hasEnded = false
 
     init(session: SessionID, recordings: Recordings, follow: Bool) {
@@ -53,19 +71,25 @@ private struct EventCursor: ~Copyable {
 
     mutating func next() throws -> Step {
         while true {
-            if !lines.isEmpty { return .line(lines.removeFirst()) }
             if hasEnded { return .end }
-            let reader = try self.reader ?? SessionReader(session: session, store: recordings.store, journalDirectory: recordings.journal)
-            self.reader = reader
-            guard let frame = try reader.next() else {
-                self.reader = nil
-                if !follow || reader.isFinished { return .end }
+            let source =
+                try self.source
+                ?? EvidenceSource(session: session, store: recordings.store, journalDirectory: recordings.journal)
+            self.source = source
+            guard let piece = try source.next() else {
+                self.source = nil
+                if !follow || source.isFinished { return .end }
                 return .wait
             }
-            guard frame.sequence > lastSequence else { continue }
-            lastSequence = frame.sequence
-            if frame.kind == .end { hasEnded = true }
-            lines = try transcript.read(frame).map { try $0.line() }
+            if let last = piece.last {
+                if follow, last.sequence <= lastSequence { continue }
+                lastSequence = max(lastSequence, last.sequence)
+                if follow, last.isEnd { hasEnded = true }
+            } else if case .batch = piece {
+                if hasOpening { continue }
+                hasOpening = true
+            }
+            return .line(try piece.line())
         }
     }
 }

@@ -31,12 +31,16 @@ struct Reloader {
     let gateway: Gateway
     let authenticator: ReloadableAuthenticator
     let makeAuthenticator: @Sendable (GatehouseSettings) throws -> any Authenticator
+    /// Seals new sessions to the recipients of a new configuration.
+    let takeRecording: (RecordingSettings) throws -> Void
     private(set) var running: GatehouseSettings
 
     init(
         path: String, running: GatehouseSettings, gateway: Gateway, authenticator: ReloadableAuthenticator,
-        makeAuthenticator: @escaping @Sendable (GatehouseSettings) throws -> any Authenticator
+        makeAuthenticator: @escaping @Sendable (GatehouseSettings) throws -> any Authenticator,
+        takeRecording: @escaping (RecordingSettings) throws -> Void
     ) {
+        self.takeRecording = takeRecording
         self.path = path
         self.running = running
         self.gateway = gateway
@@ -50,6 +54,7 @@ struct Reloader {
             let plan = reloadableDifference(old: running, new: loaded)
             let next = loaded.keepingWhatNeedsRestart(of: running)
             if next.issuers != running.issuers { authenticator.replace(by: try makeAuthenticator(next)) }
+            if next.recording.recipients != running.recording.recipients { try takeRecording(next.recording) }
             gateway.replace(
                 policy: PolicyEngine(next.policy), targets: Dictionary(next.targets.map { ($0.name, $0) }) { first, _ in first },
                 limits: next.limits)

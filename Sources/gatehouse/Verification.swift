@@ -10,6 +10,8 @@ struct VerificationRequest {
     var publicKeyFile: String?
     /// nil: all sessions.
     var session: String?
+    /// To open what is sealed, and look at each frame.
+    var recipients = RecipientKeys()
 }
 
 /// Checks a store; the report is JSON of the form that docs/cli.md tells.
@@ -17,7 +19,7 @@ func verifyStore(_ request: VerificationRequest) async throws -> JSON {
     let nested = request.directory + "/store"
     let root = FileManager.default.fileExists(atPath: nested) ? nested : request.directory
     let keys = try publicKeys(request, root: root)
-    let verifier = Verifier(store: LocalStore(root: root), keys: keys)
+    let verifier = Verifier(store: LocalStore(root: root), keys: keys, recipients: request.recipients)
     let reports: [SessionReport]
     if let text = request.session {
         guard let session = SessionID(text) else { throw CommandFailure(.usage, "'\(text)' is not a session's id") }

@@ -22,14 +22,14 @@ import Testing
             do {
                 for index in indices { try sessions[index].writer.start(journal) }
                 for round in 0..<24 {
-                    try sessions[indices[round % 3]].writer.write(journal, using: &generator)
+                    try sessions[indices[round % 3]].writer.write(using: &generator)
                     if round % 2 == 0 {
                         try journal.commit()
                         for index in indices { sessions[index].committed = sessions[index].writer.frames.count }
                     }
                     if round % 5 == 0 { vault.pass() }
                 }
-                for index in indices.prefix(2) { try sessions[index].writer.end(journal) }
+                for index in indices.prefix(2) { try sessions[index].writer.end() }
                 try journal.commit()
                 for index in indices { sessions[index].committed = sessions[index].writer.frames.count }
             } catch {
@@ -94,11 +94,12 @@ import Testing
         let vault = try rig.makeVault()
         let journal = try rig.makeJournal(vault)
         let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
+        try writer.start(journal)
         var generator = SeededGenerator(seed: 31)
         var committed = 0
         var failure: JournalError?
         while failure == nil {
-            for _ in 0..<20 { try writer.write(journal, using: &generator, upTo: 3_000) }
+            for _ in 0..<20 { try writer.write(using: &generator, upTo: 3_000) }
             do throws(JournalError) {
                 try journal.commit()
                 committed = writer.frames.count

@@ -9,18 +9,20 @@ private func bytes(of path: String) throws -> [UInt8] {
     Array(try Data(contentsOf: URL(fileURLWithPath: path)))
 }
 
-/// Reads a journal file's frames with the code that recovery uses.
-private func frames(in path: String) throws -> [Frame] {
+/// Reads a journal file's frames with the code that recovery uses, and the keys of the process that wrote it.
+private func frames(in path: String, _ rig: Rig) throws -> [Frame] {
     let reader = try JournalFileReader(path: path, fileSystem: LocalFileSystem())
     var found: [Frame] = []
     var damage: [JournalDamage] = []
     while try reader.readPiece(
         upTo: reader.size(), mayBeTorn: true,
         each: { item in
-            found.append(
-                Frame(
-                    kind: item.header.kind, session: item.header.session, sequence: item.header.sequence, time: item.header.time,
-                    payload: Array(item.payload)))
+            guard item.batch.header.kind == .frames else { return }
+            do {
+                found += try item.batch.frames(rig.sealing.key(of: item.batch.header.session))
+            } catch {
+                Issue.record(error)
+            }
         }, damage: { damage.append($0) })
     {}
     #expect(damage.isEmpty)
@@ -91,10 +93,10 @@ private func frames(in path: String) throws -> [Frame] {
         try writer.start(journal)
         #expect(journal.hasPending)
         let path = rig.configuration.journalDirectory + "/0-000000000001.gj"
-        #expect(try frames(in: path).isEmpty)
+        #expect(try frames(in: path, rig).isEmpty)
         try journal.commit()
         #expect(!journal.hasPending && journal.pendingBytes == 0)
-        expectSame(try frames(in: path), writer.frames)
+        expectSame(try frames(in: path, rig), writer.frames)
         let mode = try #require(FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
         #expect(mode == 0o600)
         let above = try #require(
@@ -107,7 +109,8 @@ private func frames(in path: String) throws -> [Frame] {
         let journal = try rig.makeJournal(nil)
         var generator = SeededGenerator(seed: 2)
         let writer = Writer(id, clock: rig.clock)
-        for _ in 0..<50 { try writer.write(journal, using: &generator) }
+        try writer.start(journal)
+        for _ in 0..<50 { try writer.write(using: &generator) }
         let before = rig.fileSystem.calls.count
         try journal.commit()
         #expect(rig.fileSystem.calls.dropFirst(before) == ["write"])
@@ -119,7 +122,7 @@ private func frames(in path: String) throws -> [Frame] {
         let writer = Writer(id, clock: rig.clock)
         try writer.start(journal)
         try journal.commit()
-        expectSame(try frames(in: rig.configuration.journalDirectory + "/0-000000000001.gj"), writer.frames)
+        expectSame(try frames(in: rig.configuration.journalDirectory + "/0-000000000001.gj", rig), writer.frames)
     }
 
     @Test(arguments: [Int32(5), 28]) func aFailedWritePoisonsTheJournal(code: Int32) throws {
@@ -134,19 +137,19 @@ private func frames(in path: String) throws -> [Frame] {
             $0.callsBeforeFailure = 0
             $0.code = code
         }
-        try writer.end(journal)
+        try writer.end()
         let error = #expect(throws: JournalError.self) { try journal.commit() }
         #expect(error?.code == (code == 28 ? .noSpace : .inputOutput))
         #expect(try bytes(of: path) == whole, "what was written in part is cut off")
         rig.fileSystem.change { $0.callsBeforeFailure = nil }
-        try writer.end(journal)
+        try writer.end()
         #expect(throws: JournalError.self) { try journal.commit() }
         #expect(try bytes(of: path) == whole, "nothing is ever appended behind it")
         try journal.reset()
         let next = Writer(SessionID(high: id.high, low: id.low + 1), clock: rig.clock)
         try next.start(journal)
         try journal.commit()
-        expectSame(try frames(in: rig.configuration.journalDirectory + "/0-000000000002.gj"), next.frames)
+        expectSame(try frames(in: rig.configuration.journalDirectory + "/0-000000000002.gj", rig), next.frames)
     }
 
     @Test func filesRotateAndNumbersGoOn() throws {
@@ -154,15 +157,16 @@ private func frames(in path: String) throws -> [Frame] {
         let journal = try rig.makeJournal(nil, rotateAtBytes: 1000)
         var generator = SeededGenerator(seed: 3)
         let writer = Writer(id, clock: rig.clock)
+        try writer.start(journal)
         for _ in 0..<40 {
-            try writer.write(journal, using: &generator)
+            try writer.write(using: &generator)
             try journal.commit()
         }
         journal.close()
         let files = try rig.journalFiles
         #expect(files.count > 3)
         var found: [Frame] = []
-        for file in files { found += try frames(in: rig.configuration.journalDirectory + "/" + file) }
+        for file in files { found += try frames(in: rig.configuration.journalDirectory + "/" + file, rig) }
         expectSame(found, writer.frames)
         let next = try rig.makeJournal(nil)
         #expect(try rig.journalFiles.last == JournalFileName(loop: 0, counter: UInt64(files.count + 1)).description)
@@ -228,13 +232,16 @@ private func frames(in path: String) throws -> [Frame] {
         let time = rig.clock.wallTime()
         let ruling = VerdictRecord.Ruling(
             verdict: Verdict(decision: .deny, rule: "no-drop", reason: "never"), kinds: ["drop.table", "drop"], policyVersion: "7")
-        journal.appendVerdict(action: 9, statement: 2, ruling: try ruling.encoded(), session: id, sequence: 1, time: time)
+        let writer = Writer(id, clock: rig.clock)
+        try writer.start(journal)
+        let stream = try #require(writer.stream)
+        stream.appendVerdict(action: 9, statement: 2, ruling: try ruling.encoded(), time: time)
         let mask = Substitution(direction: .server, items: 2, seenBytes: 40, recordedBytes: 6, note: "ssn – redact")
-        journal.append(.masked, session: id, sequence: 2, time: time, substitution: mask)
-        journal.appendInjected(.init(bytes: [1, 2, 3]), reason: "no-drop", session: id, sequence: 3, time: time)
-        try journal.append(.notice, session: id, sequence: 4, time: time, json: SessionNote(code: "idle-timeout", message: "m"))
+        stream.append(.masked, time: time, substitution: mask)
+        stream.appendInjected(.init(bytes: [1, 2, 3]), reason: "no-drop", time: time)
+        try stream.append(.notice, time: time, json: SessionNote(code: "idle-timeout", message: "m"))
         try journal.commit()
-        let found = try frames(in: rig.configuration.journalDirectory + "/0-000000000001.gj")
+        let found = Array(try frames(in: rig.configuration.journalDirectory + "/0-000000000001.gj", rig).dropFirst(2))
         #expect(try VerdictRecord(payload: found[0].payload) == VerdictRecord(action: 9, statement: 2, ruling: ruling))
         #expect(try Substitution(payload: found[1].payload, of: .masked) == mask)
         #expect(try Injection(payload: found[2].payload) == Injection(reason: "no-drop", bytes: [1, 2, 3]))

@@ -175,9 +175,16 @@ final class Rig {
     let fileSystem: FaultyFileSystem
     let store: LocalStore
     let signer: ManifestSigner
+    /// The private key that everything is sealed to; nil leaves it unsealed.
+    let recipient: RecipientPrivateKey?
+    let sealing: Sealing
     var configuration: VaultConfiguration
 
-    init(_ plan: FaultyFileSystem.Plan = .init(), configure: (inout VaultConfiguration) -> Void = { _ in }) throws {
+    init(
+        _ plan: FaultyFileSystem.Plan = .init(), isSealed: Bool = true, configure: (inout VaultConfiguration) -> Void = { _ in }
+    ) throws {
+        recipient = isSealed ? try RecipientPrivateKey() : nil
+        sealing = Sealing(recipients: recipient.map { [$0.publicKey] } ?? [])
         directory = try TemporaryDirectory()
         clock = ManualClock()
         fileSystem = FaultyFileSystem(plan)
@@ -191,6 +198,9 @@ final class Rig {
     /// The same directories, keys and clock as another's, under a healthy file system: the next run of the gateway.
     init(of other: Rig) throws {
         directory = other.directory
+        recipient = other.recipient
+        // Not the other's: the next run does not know its sessions' keys.
+        sealing = Sealing(recipients: other.sealing.recipients)
         clock = other.clock
         fileSystem = FaultyFileSystem()
         store = LocalStore(root: directory.path + "/store", fileSystem: fileSystem)
@@ -200,14 +210,14 @@ final class Rig {
 
     func makeVault(_ other: (any ObjectStore)? = nil) throws -> Vault {
         try Vault(
-            configuration: configuration, store: other ?? store, signer: signer, clock: clock, fileSystem: fileSystem,
+            configuration: configuration, store: other ?? store, signer: signer, sealing: sealing, clock: clock, fileSystem: fileSystem,
             logger: Logger(label: "vault") { _ in SwiftLogNoOpLogHandler() })
     }
 
     func makeJournal(_ vault: Vault?, loop: Int = 0, rotateAtBytes: Int = 64 << 20) throws(JournalError) -> Journal {
         try Journal(
             directory: configuration.journalDirectory, loop: loop, node: "test-node", clock: clock, rotateAtBytes: rotateAtBytes,
-            vault: vault, fileSystem: fileSystem)
+            sealing: sealing, vault: vault, fileSystem: fileSystem)
     }
 
     var journalFiles: [String] {
@@ -218,14 +228,20 @@ final class Rig {
     func read(_ session: SessionID, withJournals: Bool = false) throws -> [Frame] {
         let reader = try SessionReader(
             session: session, store: LocalStore(root: directory.path + "/store"),
-            journalDirectory: withJournals ? configuration.journalDirectory : nil)
+            journalDirectory: withJournals ? configuration.journalDirectory : nil, keys: recipientKeys)
         var frames: [Frame] = []
         while let frame = try reader.next() { frames.append(frame) }
         return frames
     }
 
-    func verify(_ session: SessionID) -> SessionReport {
-        Verifier(store: LocalStore(root: directory.path + "/store"), keys: [signer.publicKey]).verify(session)
+    var recipientKeys: RecipientKeys { RecipientKeys(recipient.map { [$0] } ?? []) }
+
+    /// - Parameter opening: with the recipient's private key; without it, from public keys alone.
+    func verify(_ session: SessionID, opening: Bool = true) -> SessionReport {
+        Verifier(
+            store: LocalStore(root: directory.path + "/store"), keys: [signer.publicKey],
+            recipients: opening ? recipientKeys : RecipientKeys()
+        ).verify(session)
     }
 }
 
@@ -242,11 +258,16 @@ final class Writer {
         self.clock = clock
     }
 
-    private func add(_ kind: RecordKind, _ payload: [UInt8], _ journal: Journal) {
+    private(set) var stream: SessionStream?
+
+    private func add(_ kind: RecordKind, _ payload: [UInt8]) {
+        note(kind, payload)
+        payload.withUnsafeBytes { stream?.append(kind, time: clock.wallTime(), payload: $0) }
+    }
+
+    private func note(_ kind: RecordKind, _ payload: [UInt8]) {
         sequence += 1
-        let frame = Frame(kind: kind, session: session, sequence: sequence, time: clock.wallTime(), payload: payload)
-        frames.append(frame)
-        payload.withUnsafeBytes { journal.append(kind, session: session, sequence: sequence, time: frame.time, payload: $0) }
+        frames.append(Frame(kind: kind, session: session, sequence: sequence, time: clock.wallTime(), payload: payload))
     }
 
     func start(_ journal: Journal) throws {
@@ -254,51 +275,54 @@ final class Writer {
             listener: "postgres", clientAddress: "127.0.0.1:5", target: "orders", protocolName: .postgres, role: "reader",
             isEncrypted: true,
             durability: .written, node: "test-node", gatewayVersion: "0.0.1", monotonicNanoseconds: clock.monotonicNanoseconds())
-        add(.start, try canonicalJSON(start), journal)
         let principal = Principal(
             issuer: "https://issuer.example", subject: "s-1", user: "ada", groups: ["dba"], credential: .token(id: nil),
             expires: WallTime(seconds: 2_000_000_000))
-        add(.identity, try canonicalJSON(SessionIdentity(principal: principal, grantingRule: "access[0]", policyVersion: "1")), journal)
+        let identity = SessionIdentity(principal: principal, grantingRule: "access[0]", policyVersion: "1")
+        stream = try journal.begin(session, start: start, identity: identity, time: clock.wallTime())
+        note(.start, try canonicalJSON(start))
+        note(.identity, try canonicalJSON(identity))
     }
 
     /// Adds some random record.
-    func write(_ journal: Journal, using generator: inout SeededGenerator, upTo size: Int = 300) throws {
+    func write(using generator: inout SeededGenerator, upTo size: Int = 300) throws {
         let bytes = generator.bytes(Int.random(in: 0...size, using: &generator), compressible: Bool.random(using: &generator))
         switch Int.random(in: 0..<8, using: &generator) {
         case 0, 1:
-            add(.clientMessages, bytes, journal)
+            add(.clientMessages, bytes)
             accounting.client.verbatim += UInt64(bytes.count)
             accounting.client.seen += UInt64(bytes.count)
         case 2, 3:
-            add(.serverMessages, bytes, journal)
+            add(.serverMessages, bytes)
             accounting.server.verbatim += UInt64(bytes.count)
             accounting.server.seen += UInt64(bytes.count)
         case 4:
             // A value of 20 bytes leaves as one of 3 inside what the client gets.
             let mask = Substitution(direction: .server, items: 1, seenBytes: 20, recordedBytes: 3, note: "mask ssn")
-            add(.masked, payload(mask), journal)
-            add(.serverMessages, bytes + [1, 2, 3], journal)
+            add(.masked, payload(mask))
+            add(.serverMessages, bytes + [1, 2, 3])
             accounting.server.verbatim += UInt64(bytes.count)
             accounting.server.replacedByMasks += 20
             accounting.server.seen += UInt64(bytes.count) + 20
         case 5:
-            add(.withheld, payload(Substitution(direction: .client, items: 1, seenBytes: 12, recordedBytes: 0)), journal)
+            add(.withheld, payload(Substitution(direction: .client, items: 1, seenBytes: 12, recordedBytes: 0)))
             accounting.client.withheldSecrets += 12
             accounting.client.seen += 12
         case 6:
-            add(.gap, payload(Substitution(direction: .server, items: 1, seenBytes: 7, recordedBytes: 0, note: "own query")), journal)
+            add(.gap, payload(Substitution(direction: .server, items: 1, seenBytes: 7, recordedBytes: 0, note: "own query")))
             accounting.server.gaps += 7
             accounting.server.seen += 7
         default:
             let verdict = Verdict(decision: .deny, rule: "no-drop", reason: "no")
             let ruling = try VerdictRecord.Ruling(verdict: verdict, kinds: ["select"], policyVersion: "1").encoded()
-            add(.verdict, [UInt8](repeating: 0, count: 16) + ruling, journal)
+            add(.verdict, [UInt8](repeating: 0, count: 16) + ruling)
         }
     }
 
-    func end(_ journal: Journal, accounting other: Accounting? = nil) throws {
+    func end(accounting other: Accounting? = nil) throws {
         let end = SessionEnd(reason: "client-closed", accounting: other ?? accounting, durationNanoseconds: 5, counters: ["rows": 3])
-        add(.end, try canonicalJSON(end), journal)
+        note(.end, try canonicalJSON(end))
+        try stream?.append(end: end, time: clock.wallTime())
     }
 
     private func payload(_ substitution: Substitution) -> [UInt8] {

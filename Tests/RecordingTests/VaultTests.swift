@@ -39,7 +39,7 @@ private final class RefusingStore: ObjectStore {
             for (index, writer) in writers.enumerated() { try writer.start(journals[index % 2]) }
             for _ in 0..<400 {
                 let index = Int.random(in: 0..<6, using: &generator)
-                try writers[index].write(journals[index % 2], using: &generator)
+                try writers[index].write(using: &generator)
                 if Int.random(in: 0..<3, using: &generator) == 0 { for journal in journals { try journal.commit() } }
                 if Int.random(in: 0..<15, using: &generator) == 0 { vault.pass() }
                 if Int.random(in: 0..<40, using: &generator) == 0 { rig.clock.advance(.seconds(20)) }
@@ -47,7 +47,7 @@ private final class RefusingStore: ObjectStore {
             for journal in journals { try journal.commit() }
             // A session that goes on is read from the store and then from the journals.
             for writer in writers { expectSame(try rig.read(writer.session, withJournals: true), writer.frames) }
-            for (index, writer) in writers.enumerated() { try writer.end(journals[index % 2]) }
+            for writer in writers { try writer.end() }
             for journal in journals { journal.close() }
             vault.flush()
             for writer in writers {
@@ -76,10 +76,10 @@ private final class RefusingStore: ObjectStore {
         let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
         try writer.start(journal)
         for _ in 0..<200 {
-            try writer.write(journal, using: &generator)
+            try writer.write(using: &generator)
             try journal.commit()
         }
-        try writer.end(journal)
+        try writer.end()
         journal.close()
         vault.flush()
         expectSame(try rig.read(writer.session), writer.frames)
@@ -94,9 +94,9 @@ private final class RefusingStore: ObjectStore {
         let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
         var generator = SeededGenerator(seed: 4)
         try writer.start(journal)
-        for _ in 0..<30 { try writer.write(journal, using: &generator) }
+        for _ in 0..<30 { try writer.write(using: &generator) }
         rig.clock.advance(.seconds(9))
-        try writer.end(journal)
+        try writer.end()
         try journal.commit()
         vault.pass()
         let manifest = try #require(try Manifest.load(writer.session, from: rig.store))
@@ -120,12 +120,12 @@ private final class RefusingStore: ObjectStore {
         let busy = Writer(SessionID(at: rig.clock.wallTime(), using: &generator), clock: rig.clock)
         try busy.start(journal)
         for _ in 0..<100 {
-            try busy.write(journal, using: &generator)
+            try busy.write(using: &generator)
             try journal.commit()
             vault.pass()
         }
         #expect(try rig.journalFiles.count == 1)
-        try idle.end(journal)
+        try idle.end()
         try journal.commit()
         vault.pass()
         expectSame(try rig.read(idle.session), idle.frames)
@@ -158,7 +158,7 @@ private final class RefusingStore: ObjectStore {
         for writer in writers { try writer.start(journal) }
         store.refused.withLock { $0 = { _ in true } }
         for round in 0..<200 {
-            try writers[round % 4].write(journal, using: &generator)
+            try writers[round % 4].write(using: &generator)
             try journal.commit()
             if round % 10 == 0 {
                 vault.pass()
@@ -171,7 +171,7 @@ private final class RefusingStore: ObjectStore {
         }
         #expect(reason == "refused by the test")
         #expect(try rig.journalFiles.count > 3)
-        for writer in writers { try writer.end(journal) }
+        for writer in writers { try writer.end() }
         journal.close()
         store.refused.withLock { $0 = { _ in false } }
         rig.clock.advance(.seconds(60))
@@ -195,7 +195,7 @@ private final class RefusingStore: ObjectStore {
         store.refused.withLock { $0 = { $0.path.contains(bad.description) } }
         for writer in writers {
             try writer.start(journal)
-            try writer.end(journal)
+            try writer.end()
         }
         try journal.commit()
         vault.pass()
@@ -218,10 +218,11 @@ private final class RefusingStore: ObjectStore {
         let vault = try rig.makeVault(store)
         let journal = try rig.makeJournal(vault)
         let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
+        try writer.start(journal)
         var generator = SeededGenerator(seed: 8)
         #expect(!vault.isFull)
         for _ in 0..<60 {
-            for _ in 0..<4 { try writer.write(journal, using: &generator, upTo: 100_000) }
+            for _ in 0..<4 { try writer.write(using: &generator, upTo: 100_000) }
             try journal.commit()
             vault.pass()
             rig.clock.advance(.seconds(5))
@@ -254,12 +255,12 @@ private final class RefusingStore: ObjectStore {
         let journal = try rig.makeJournal(vault)
         let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
         try writer.start(journal)
-        try writer.end(journal)
+        try writer.end()
         try journal.commit()
         vault.pass()
         let frames = writer.frames
         var generator = SeededGenerator(seed: 9)
-        for _ in 0..<5 { try writer.write(journal, using: &generator) }
+        for _ in 0..<5 { try writer.write(using: &generator) }
         journal.close()
         vault.flush()
         expectSame(try rig.read(writer.session), frames)
@@ -274,7 +275,7 @@ private final class RefusingStore: ObjectStore {
         let journal = try rig.makeJournal(vault)
         let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
         try writer.start(journal)
-        try writer.end(journal)
+        try writer.end()
         try journal.commit()
         // Waits for what happens, however long that takes on a busy machine; the suite's own time limit is the bound.
         while rig.verify(writer.session).status != .verified { try await Task.sleep(for: .milliseconds(5)) }
@@ -289,7 +290,7 @@ private final class RefusingStore: ObjectStore {
         let journal = try rig.makeJournal(vault)
         let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
         try writer.start(journal)
-        try writer.end(journal, accounting: Accounting(client: .init(seen: 9, verbatim: 9)))
+        try writer.end(accounting: Accounting(client: .init(seen: 9, verbatim: 9)))
         journal.close()
         vault.flush()
         #expect(rig.verify(writer.session).findings.map(\.kind) == [.accountingWrong])

@@ -35,11 +35,11 @@ private func save(_ bytes: [UInt8], _ path: String) throws { try Data(bytes).wri
         for (index, writer) in writers.enumerated() {
             try writer.start(journal)
             for _ in 0..<(index == 3 ? 3 : 110) {
-                try writer.write(journal, using: &generator)
+                try writer.write(using: &generator)
                 try journal.commit()
                 vault.pass()
             }
-            try writer.end(journal)
+            try writer.end()
         }
         journal.close()
         vault.flush()
@@ -152,23 +152,32 @@ private func save(_ bytes: [UInt8], _ path: String) throws { try Data(bytes).wri
     private func resealed(_ path: String, _ session: SessionID, _ seed: UInt64) throws -> [UInt8] {
         let file = String(path.split(separator: "/").last ?? "")
         let object = try #require(try rig.store.open(ObjectName(session: session, file: file)))
-        let decoder = try SegmentDecoder(object)
+        let decoder = try SegmentDecoder(object, keys: rig.recipientKeys)
         var frames: [Frame] = []
         while let frame = try decoder.next() { frames.append(frame) }
         if frames.count > 1 { frames.remove(at: Int(seed % UInt64(frames.count))) } else { frames[0].time.nanoseconds += 1 }
         let bytes = frames.flatMap(encodeFrame)
         let first = try #require(frames.first)
         let last = try #require(frames.last)
+        var content = decoder.content
+        content.summary = FrameSummary()
+        for frame in frames { content.summary.add(frame) }
+        content.gaps = zip(frames, frames.dropFirst()).filter { $0.sequence + 1 != $1.sequence }.map {
+            Manifest.Gap(after: $0.sequence, before: $1.sequence, reason: "missing frames")
+        }
+        let header = SegmentHeader(
+            session: session, ordinal: decoder.header.ordinal, frameCount: UInt32(frames.count), firstSequence: first.sequence,
+            lastSequence: last.sequence, uncompressedBytes: 0, storedBytes: 0, previous: decoder.header.previous)
         return try bytes.withUnsafeBytes {
             try SegmentBuilder().build(
-                session: session, ordinal: decoder.header.ordinal, frameCount: UInt32(frames.count),
-                sequences: first.sequence...last.sequence, previous: decoder.header.previous, frames: $0
+                header, content, .frames($0, rig.recipientKeys.sessionKey(of: session, content.keys))
             ).bytes
         }
     }
 
-    @Test func everyMutationIsFoundAndNamed() throws {
-        let verifier = Verifier(store: rig.store, keys: [rig.signer.publicKey])
+    /// - Parameter opening: with a recipient's private key; without, from public keys alone.
+    @Test(arguments: [false, true]) func everyMutationIsFoundAndNamed(opening: Bool) throws {
+        let verifier = Verifier(store: rig.store, keys: [rig.signer.publicKey], recipients: opening ? rig.recipientKeys : RecipientKeys())
         let untouched = try verifier.verifyAll()
         #expect(untouched.verified == 4 && untouched.failed == 0 && untouched.incomplete == 0)
         for session in sessions.prefix(3) { #expect(try segments(session).count >= 3) }
@@ -245,24 +254,48 @@ private func save(_ bytes: [UInt8], _ path: String) throws { try Data(bytes).wri
 
     /// A reader that shares nothing with this code but docs/recording-format.md comes to the same frames.
     @Test func aReaderWrittenFromTheDocumentAgrees() throws {
-        let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("reader.py").path
-        for session in sessions {
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            process.arguments = ["python3", script, directory(session), rig.directory.path + "/keys/manifest.pub"]
-            let output = Pipe()
-            process.standardOutput = output
-            try process.run()
-            let data = output.fileHandleForReading.readDataToEndOfFile()
-            process.waitUntilExit()
-            #expect(process.terminationStatus == 0)
-            let lines = String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
-            let frames = try rig.read(session)
-            let wanted = frames.map {
-                "\($0.kind.rawValue) \($0.session) \($0.sequence) \($0.time.nanoseconds) \($0.payload.hexadecimal)"
-            }
-            let isSame = lines == wanted
-            #expect(isSame, "\(lines.count) lines, \(wanted.count) wanted")
+        for session in sessions { try expectReaderAgrees(session, rig) }
+    }
+
+    /// The same of sessions that were recovered from a journal, by somebody who has no key to it.
+    @Test(arguments: [false, true]) func aReaderWrittenFromTheDocumentAgreesOnWhatWasRecovered(isSealed: Bool) throws {
+        let rig = try Rig(isSealed: isSealed)
+        let journal = try rig.makeJournal(nil)
+        var generator = SeededGenerator(seed: 43)
+        let writer = Writer(SessionID(at: rig.clock.wallTime(), using: &generator), clock: rig.clock)
+        try writer.start(journal)
+        for _ in 0..<40 {
+            try writer.write(using: &generator)
+            try journal.commit()
         }
+        _ = Unmanaged.passRetained(journal)
+        _ = try rig.survivor().makeVault().recover()
+        let frames = try rig.read(writer.session)
+        expectSame(frames, writer.frames)
+        try expectReaderAgrees(writer.session, rig)
+    }
+
+    private func expectReaderAgrees(_ session: SessionID, _ rig: Rig) throws {
+        let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        let keyFile = rig.directory.path + "/recipient.key"
+        try Data((rig.recipient?.line.reveal() ?? "").utf8).write(to: URL(fileURLWithPath: keyFile))
+        let process = Process()
+        process.executableURL = here.appendingPathComponent("../../.build-venv/bin/python")
+        process.arguments = [
+            here.appendingPathComponent("reader.py").path, rig.store.directory(of: session), rig.directory.path + "/keys/manifest.pub",
+            keyFile,
+        ]
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let data = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
+        let lines = String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
+        let wanted = try rig.read(session).map {
+            "\($0.kind.rawValue) \($0.session) \($0.sequence) \($0.time.nanoseconds) \($0.payload.hexadecimal)"
+        }
+        let isSame = lines == wanted
+        #expect(isSame, "\(lines.count) lines, \(wanted.count) wanted")
     }
 }

@@ -46,6 +46,21 @@ final class FailingFileSystem: FileSystem {
     func freeBytes(_ path: String) throws(FileError) -> Int { try real.freeBytes(path) }
 }
 
+/// A session that has begun in `journal`.
+func testRecorder(_ journal: Journal) throws -> SessionRecorder {
+    try SessionRecorder(
+        session: SessionID(at: WallTime(seconds: 1)), journal: journal, clock: SystemClock(),
+        start: {
+            SessionStart(
+                listener: "l", clientAddress: "127.0.0.1:1", target: "t", protocolName: .postgres, isEncrypted: false, durability: .written,
+                node: "n", gatewayVersion: "0", monotonicNanoseconds: $0)
+        },
+        identity: SessionIdentity(
+            principal: Principal(
+                issuer: "i", subject: "s", user: "u", groups: [], credential: .token(id: nil), expires: WallTime(seconds: 2_000_000_000)),
+            grantingRule: "access[0]", policyVersion: "1"))
+}
+
 /// Writes down what it is told.
 private final class Listener: CommitWaiter {
     let durability: Target.Durability
@@ -54,9 +69,9 @@ private final class Listener: CommitWaiter {
     /// Called when it is told how a commit ended.
     var onEnd: () -> Void = {}
 
-    init(_ journal: Journal, _ durability: Target.Durability = .written) {
+    init(_ journal: Journal, _ durability: Target.Durability = .written) throws {
         self.durability = durability
-        recorder = SessionRecorder(session: SessionID(at: WallTime(seconds: 1)), journal: journal, clock: SystemClock())
+        recorder = try testRecorder(journal)
     }
 
     func say() { recorder.recordClient(ByteBuffer(string: "hello")) }
@@ -80,7 +95,7 @@ private final class Listener: CommitWaiter {
     private func makeRecorder() -> LoopRecorder {
         LoopRecorder(eventLoop: loop) {
             try Journal(
-                directory: directory, loop: 0, node: "n", clock: SystemClock(), vault: nil, fileSystem: files)
+                directory: directory, loop: 0, node: "n", clock: SystemClock(), sealing: Sealing(), vault: nil, fileSystem: files)
         }
     }
 
@@ -90,7 +105,7 @@ private final class Listener: CommitWaiter {
         defer { clean() }
         let recorder = makeRecorder()
         let journal = try recorder.journal()
-        let listeners = (0..<3).map { _ in Listener(journal) }
+        let listeners = try (0..<3).map { _ in try Listener(journal) }
         for listener in listeners {
             listener.say()
             recorder.schedule(listener)
@@ -106,8 +121,8 @@ private final class Listener: CommitWaiter {
     @Test func whatIsScheduledDuringACommitWaitsForTheNext() throws {
         defer { clean() }
         let recorder = makeRecorder()
-        let first = Listener(try recorder.journal())
-        let second = Listener(try recorder.journal())
+        let first = try Listener(try recorder.journal())
+        let second = try Listener(try recorder.journal())
         first.onEnd = {
             second.say()
             recorder.schedule(second)
@@ -123,8 +138,8 @@ private final class Listener: CommitWaiter {
         defer { clean() }
         let recorder = makeRecorder()
         let journal = try recorder.journal()
-        let listeners = [Listener(journal), Listener(journal)]
-        let silent = Listener(journal)
+        let listeners = [try Listener(journal), try Listener(journal)]
+        let silent = try Listener(journal)
         for listener in listeners {
             listener.say()
             recorder.schedule(listener)
@@ -134,7 +149,7 @@ private final class Listener: CommitWaiter {
         #expect(listeners.allSatisfy { $0.heard == ["begins", "failed"] })
         #expect(silent.heard.isEmpty)
         files.fail(nil)
-        let next = Listener(try recorder.journal())
+        let next = try Listener(try recorder.journal())
         for listener in [next, silent] {
             listener.say()
             recorder.schedule(listener)
@@ -149,7 +164,7 @@ private final class Listener: CommitWaiter {
         defer { clean() }
         let recorder = makeRecorder()
         let journal = try recorder.journal()
-        let (first, silent) = (Listener(journal), Listener(journal))
+        let (first, silent) = (try Listener(journal), try Listener(journal))
         files.fail("write")
         first.say()
         recorder.schedule(first)
@@ -176,10 +191,11 @@ private final class Listener: CommitWaiter {
         let (files, directory) = (files, directory)
         let before = try await loop.submit {
             let recorder = LoopRecorder(eventLoop: loop) {
-                try Journal(directory: directory, loop: 0, node: "n", clock: SystemClock(), vault: nil, fileSystem: files)
+                try Journal(
+                    directory: directory, loop: 0, node: "n", clock: SystemClock(), sealing: Sealing(), vault: nil, fileSystem: files)
             }
             let journal = try recorder.journal()
-            let (synced, written) = (Listener(journal, .synced), Listener(journal, .written))
+            let (synced, written) = (try Listener(journal, .synced), try Listener(journal, .written))
             synced.onEnd = { heard.succeed(written.heard + synced.heard) }
             if fails { files.fail("fdatasync") }
             for listener in [synced, written] {

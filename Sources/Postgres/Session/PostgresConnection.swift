@@ -332,8 +332,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             guard let loopRecorder = gateway.recorders.recorder(of: loop), let analyzer = postgres.shared.analyzer(on: loop) else {
                 throw HandshakeError(sqlState: SQLState.ioError.rawValue, message: "no recorder on this event loop")
             }
-            let recorder = SessionRecorder(session: permitted.session, journal: try loopRecorder.journal(), clock: gateway.clock)
-            try recordStart(recorder, permitted, startup, database, upstream)
+            let recorder = try beginRecording(try loopRecorder.journal(), permitted, startup, database, upstream)
             let session = makeSession(permitted, startup, database, loopRecorder, recorder, analyzer, catalog, context.eventLoop)
             try begin(session, permitted, startup, connector, upstream, context)
         } catch {
@@ -346,17 +345,19 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
-    private func recordStart(
-        _ recorder: SessionRecorder, _ permitted: Permitted, _ startup: ClientStartup, _ database: String,
-        _ upstream: UpstreamConnector.Connection
-    ) throws {
+    private func beginRecording(
+        _ journal: Journal, _ permitted: Permitted, _ startup: ClientStartup, _ database: String, _ upstream: UpstreamConnector.Connection
+    ) throws -> SessionRecorder {
         let permit = permitted.permit
-        try recorder.record(
-            start: SessionStart(
-                listener: accepted.listener, clientAddress: accepted.address, target: permit.target.name, protocolName: .postgres,
-                role: permit.role.name, database: database, application: startup.applicationName, isEncrypted: handshake.usesTLS,
-                durability: permit.target.durability, node: gateway.node, gatewayVersion: gatewayVersion,
-                monotonicNanoseconds: recorder.startedMonotonic),
+        let recorder = try SessionRecorder(
+            session: permitted.session, journal: journal, clock: gateway.clock,
+            start: { monotonic in
+                SessionStart(
+                    listener: accepted.listener, clientAddress: accepted.address, target: permit.target.name, protocolName: .postgres,
+                    role: permit.role.name, database: database, application: startup.applicationName, isEncrypted: handshake.usesTLS,
+                    durability: permit.target.durability, node: gateway.node, gatewayVersion: gatewayVersion,
+                    monotonicNanoseconds: monotonic)
+            },
             identity: SessionIdentity(
                 principal: permit.principal, grantingRule: permit.grantedBy.rule, grantingGroup: permit.grantedBy.group,
                 policyVersion: permit.policyVersion))
@@ -364,6 +365,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             upstream: UpstreamConnection(
                 address: "\(permit.target.host):\(permit.target.port)", user: permit.role.user, isEncrypted: upstream.isEncrypted,
                 serverVersion: upstream.ready.parameters["server_version"]))
+        return recorder
     }
 
     private func makeSession(

@@ -122,6 +122,7 @@ func systemErrorText(_ code: Int32) -> String {
 
 let noSpaceErrorCode: Int32 = ENOSPC
 let quotaErrorCode: Int32 = EDQUOT
+let inputOutputErrorCode: Int32 = EIO
 let missingErrorCode: Int32 = ENOENT
 let notADirectoryErrorCode: Int32 = ENOTDIR
 let existsErrorCode: Int32 = EEXIST

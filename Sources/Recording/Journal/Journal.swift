@@ -4,7 +4,8 @@ import Synchronization
 
 /// The evidence of every session of one event loop, appended to files before anything goes on.
 ///
-/// Confined to its loop: it has no locks. `append` only encodes into memory; `commit` writes all that is pending with one call.
+/// Confined to its loop: it has no locks. Sessions' streams only gather in memory; `commit` seals all that is pending, a batch a
+/// session, and writes it with one call.
 /// A failed commit poisons the journal: what was appended since the last good commit must not be forwarded, and the sessions that
 /// it belongs to have to end. `reset()` then begins a new file, never behind a torn one.
 public final class Journal {
@@ -18,6 +19,8 @@ public final class Journal {
     private let rotateAtBytes: Int
     private let fileSystem: any FileSystem
     private let vault: Vault?
+    private let sealing: Sealing
+    private let log: (any StartLog)?
     /// A random name of this journal.
     private let boot: String
     /// The same in all files of this journal: what is pending when one is full goes into the next.
@@ -31,9 +34,13 @@ public final class Journal {
     private var nextCounter: UInt64
     private var failure: JournalError?
 
+    /// What the next commit writes in front of the batches: openings.
     private var base: UnsafeMutableRawPointer
     private var capacity: Int
     private var count = 0
+    /// Streams that have frames to commit, and how many bytes that is.
+    private var pendingStreams: [SessionStream] = []
+    private var pendingFrameBytes = 0
 
     private struct OpenFile {
         var descriptor: JournalSync.Descriptor
@@ -47,11 +54,13 @@ public final class Journal {
     /// - Parameters:
     ///   - loop: which event loop; no two journals of a directory may share one.
     ///   - rotateAtBytes: a new file begins once one is at least this long.
+    ///   - sealing: what sessions are sealed to.
+    ///   - log: told of each session before anything of it is written.
     ///   - vault: told of every commit; nil leaves the files to a later recovery.
     ///   - execute: where completions of `commitSynced` run, such as `eventLoop.execute`.
     public init(
-        directory: String, loop: Int, node: String, clock: any GatewayClock, rotateAtBytes: Int = 64 << 20, vault: Vault?,
-        fileSystem: any FileSystem = LocalFileSystem(),
+        directory: String, loop: Int, node: String, clock: any GatewayClock, rotateAtBytes: Int = 64 << 20,
+        sealing: Sealing, log: (any StartLog)? = nil, vault: Vault?, fileSystem: any FileSystem = LocalFileSystem(),
         execute: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void = { $0() }
     ) throws(JournalError) {
         self.directory = directory
@@ -60,9 +69,11 @@ public final class Journal {
         self.clock = clock
         self.rotateAtBytes = max(rotateAtBytes, 1)
         self.vault = vault
+        self.sealing = sealing
+        self.log = log
         self.fileSystem = fileSystem
         self.execute = execute
-        sync = JournalSync(fileSystem: fileSystem, execute: execute)
+        sync = JournalSync(fileSystem: fileSystem, log: log, execute: execute)
         boot = SessionID(at: clock.wallTime()).description
         capacity = 64 << 10
         base = .allocate(byteCount: capacity, alignment: 16)
@@ -86,44 +97,62 @@ public final class Journal {
     }
 
     /// Whether something is appended and not committed.
-    public var hasPending: Bool { count > 0 }
-    /// Bytes appended and not committed.
-    public var pendingBytes: Int { count }
+    public var hasPending: Bool { count > 0 || pendingFrameBytes > 0 }
+    /// Bytes appended and not committed, before sealing.
+    public var pendingBytes: Int { count + pendingFrameBytes }
     /// Why nothing can be committed now; nil when all is well.
     public var poison: JournalError? { failure }
 
-    /// Adds a frame to what the next commit writes.
-    /// - Parameter sequence: from 1, one more each frame of the session.
-    @inline(__always)
-    public func append(
-        _ kind: RecordKind, session: SessionID, sequence: UInt64, time: WallTime, payload: UnsafeRawBufferPointer
-    ) {
-        append(
-            kind, session: session, sequence: sequence, time: time, prefix: UnsafeRawBufferPointer(start: nil, count: 0), payload: payload)
+    /// Begins a session: makes its key, says so in the log, and records who it is. Nothing of it is on disk before the next commit.
+    /// - Throws: `JournalError`, or what the log throws; the session must not go on then.
+    public func begin(_ session: SessionID, start: SessionStart, identity: SessionIdentity, time: WallTime) throws -> SessionStream {
+        if let failure { throw JournalError(.poisoned, failure.message) }
+        let (key, wrapped) = try sealing.begin(session)
+        do {
+            try log?.began(session, keys: wrapped, at: time)
+            try appendOpening(session, SessionOpening(keys: wrapped, start: start, identity: identity), time)
+        } catch {
+            sealing.end(session)
+            throw error
+        }
+        let stream = SessionStream(session: session, key: key, journal: self)
+        try stream.append(.start, time: time, json: start)
+        try stream.append(.identity, time: time, json: identity)
+        return stream
     }
 
-    /// Adds a frame whose payload is `prefix` and then `payload`.
-    public func append(
-        _ kind: RecordKind, session: SessionID, sequence: UInt64, time: WallTime, prefix: UnsafeRawBufferPointer,
-        payload: UnsafeRawBufferPointer
-    ) {
-        guard failure == nil, file != nil else { return }
-        let (length, overflow) = prefix.count.addingReportingOverflow(payload.count)
-        guard !overflow, length <= FrameHeader.maximumPayload else {
+    private func appendOpening(_ session: SessionID, _ opening: SessionOpening, _ time: WallTime) throws {
+        let clear = try canonicalJSON(opening)
+        guard clear.count <= BatchHeader.maximumClear else {
+            throw JournalError(.payloadTooLarge, "what is known of the session at its start is above the journal's limit of 1 MiB")
+        }
+        let header = BatchHeader(
+            kind: .opening, session: session, firstSequence: 0, frames: 0, time: time, isSealed: !opening.keys.isEmpty,
+            clearLength: clear.count, bodyLength: 0)
+        reserve(header.recordSize)
+        let target = base + count
+        header.write(to: target)
+        clear.withUnsafeBytes { bytes in
+            if let from = bytes.baseAddress { (target + BatchHeader.size).copyMemory(from: from, byteCount: bytes.count) }
+        }
+        let checksum = batchChecksum(UnsafeRawBufferPointer(start: target, count: header.recordSize)) ^ salt
+        target.storeBytes(of: checksum.littleEndian, toByteOffset: 4, as: UInt32.self)
+        count += header.recordSize
+    }
+
+    /// Whether a stream may add a frame with a payload of these parts; it is then counted.
+    @inline(__always)
+    func accepts(_ prefix: Int, _ payload: Int, _ stream: SessionStream) -> Bool {
+        guard failure == nil, file != nil else { return false }
+        let (length, overflow) = prefix.addingReportingOverflow(payload)
+        // What shares a commit with it has to fit into the same batch.
+        guard !overflow, length <= FrameHeader.maximumPayload, stream.count + length <= FrameHeader.maximumPayload + (256 << 20) else {
             failure = JournalError(.payloadTooLarge, "a record of \(length) bytes is above the journal's limit of 1 GiB")
-            return
+            return false
         }
-        let header = FrameHeader(kind: kind, session: session, sequence: sequence, time: time, payloadLength: length)
-        reserve(header.frameSize)
-        let start = base + count
-        header.write(to: start)
-        if let from = prefix.baseAddress { (start + FrameHeader.size).copyMemory(from: from, byteCount: prefix.count) }
-        if let from = payload.baseAddress {
-            (start + FrameHeader.size + prefix.count).copyMemory(from: from, byteCount: payload.count)
-        }
-        let checksum = gatehouse_crc32c(0, start + 8, header.frameSize - 8) ^ salt
-        start.storeBytes(of: checksum.littleEndian, toByteOffset: 4, as: UInt32.self)
-        count += header.frameSize
+        if stream.count == 0 { pendingStreams.append(stream) }
+        pendingFrameBytes += FrameHeader.size + length
+        return true
     }
 
     /// Writes everything pending with one system call (more only where the kernel takes less). After it the kernel has the
@@ -134,8 +163,9 @@ public final class Journal {
         if sync.hasFailed.load(ordering: .acquiring) {
             throw poisoned(by: JournalError(.inputOutput, "the journal could not be synced to disk"))
         }
-        guard count > 0 else { return }
+        guard hasPending else { return }
         if let file, file.size >= rotateAtBytes { try rotate() }
+        try sealPending()
         guard var file else { throw JournalError(.closed, "the journal is closed") }
         do throws(FileError) {
             try fileSystem.writeAll(file.descriptor.number, path: file.feed.path, UnsafeRawBufferPointer(start: base, count: count))
@@ -149,6 +179,20 @@ public final class Journal {
         file.feed.committed.store(file.size, ordering: .releasing)
         vault?.committed(count)
         emptyBuffer()
+    }
+
+    /// Appends a batch of each stream that has frames.
+    private func sealPending() throws(JournalError) {
+        for stream in pendingStreams {
+            reserve(stream.sealedBound)
+            do {
+                count += try stream.seal(to: base + count, salt: salt)
+            } catch {
+                throw poisoned(by: JournalError(.inputOutput, "a record could not be sealed: \(error)"))
+            }
+        }
+        pendingStreams.removeAll(keepingCapacity: true)
+        pendingFrameBytes = 0
     }
 
     /// Commits, then has the disk hold it: `then` is called (through `execute`) once fdatasync has returned.
@@ -170,7 +214,7 @@ public final class Journal {
         finishFile()
         retired = nil
         sync.stop()
-        sync = JournalSync(fileSystem: fileSystem, execute: execute)
+        sync = JournalSync(fileSystem: fileSystem, log: log, execute: execute)
         emptyBuffer()
         failure = nil
         do throws(JournalError) {
@@ -217,7 +261,7 @@ public final class Journal {
     private func openFile() throws(JournalError) {
         let name = JournalFileName(loop: loop, counter: nextCounter)
         let path = directory + "/" + name.description
-        let header = JournalFileHeader(format: 1, node: node, loop: loop, counter: name.counter, boot: boot)
+        let header = JournalFileHeader(format: 2, node: node, loop: loop, counter: name.counter, boot: boot)
         do {
             let bytes = journalFileHeaderFrame(salt: salt, time: clock.wallTime(), body: try canonicalJSON(header), counter: name.counter)
             nextCounter &+= 1
@@ -254,6 +298,9 @@ public final class Journal {
 
     private func emptyBuffer() {
         count = 0
+        for stream in pendingStreams { stream.drop() }
+        pendingStreams.removeAll(keepingCapacity: true)
+        pendingFrameBytes = 0
         if capacity > Self.keptCapacity {
             base.deallocate()
             capacity = Self.keptCapacity
@@ -264,6 +311,14 @@ public final class Journal {
 
 @available(*, unavailable)
 extension Journal: Sendable {}
+
+/// A log that must know of a session before anything of it goes on.
+public protocol StartLog: Sendable {
+    /// Has handed the entry to the kernel when it returns.
+    func began(_ session: SessionID, keys: [WrappedKey], at time: WallTime) throws
+    /// Has what was handed over on disk when it returns.
+    func synchronize() throws
+}
 
 /// The first frame of a journal file. Its own checksum is not salted.
 func journalFileHeaderFrame(salt: UInt32, time: WallTime, body: [UInt8], counter: UInt64) -> [UInt8] {

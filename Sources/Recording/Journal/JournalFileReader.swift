@@ -11,19 +11,15 @@ struct JournalDamage: Hashable {
     var isTail: Bool
 }
 
-/// Reads the frames of one journal file from the beginning, in pieces, past damage.
+/// Reads the batches of one journal file from the beginning, in pieces, past damage.
 ///
-/// A frame's checksum is salted with a number that only the file's header holds. So when a reader has to look for the next frame
-/// behind damage, bytes that a client sent to look like a frame are not taken for one.
+/// A batch's checksum is salted with a number that only the file's header holds. So when a reader has to look for the next batch
+/// behind damage, bytes that a client sent to look like one are not taken for one, sealed or not.
 final class JournalFileReader {
-    /// A whole frame, its header read, its plain checksum beside it.
+    /// A whole batch, its plain checksum beside it; the stored one is salted.
     struct Item {
-        var header: FrameHeader
+        var batch: Batch
         var checksum: UInt32
-        /// The whole frame; its stored checksum is the salted one.
-        var frame: UnsafeRawBufferPointer
-
-        var payload: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: frame[FrameHeader.size...]) }
     }
 
     /// Bytes of candidates that a search behind damage may check before it gives the rest of the file up: a file made to
@@ -53,10 +49,10 @@ final class JournalFileReader {
         try fileSystem.size(descriptor, path: path)
     }
 
-    /// Returns the frames of the next piece of the file, up to `limit`, where whole frames are known to end.
+    /// Returns the batches of the next piece of the file, up to `limit`, where whole ones are known to end.
     /// - Parameters:
     ///   - mayBeTorn: the file's last write may have been cut off (nobody writes it now).
-    ///   - each: called for every frame; the pointers in it are good during the call only.
+    ///   - each: called for every batch; the pointers in it are good during the call only.
     /// - Returns: false when nothing more can be read below `limit`.
     func readPiece(
         upTo limit: Int, mayBeTorn: Bool, each: (Item) -> Void, damage: (JournalDamage) -> Void
@@ -95,7 +91,7 @@ final class JournalFileReader {
         return count
     }
 
-    /// Hands out the whole frames at the beginning of the buffer; returns their size.
+    /// Hands out the whole batches at the beginning of the buffer; returns their size.
     private func parse(_ count: Int, _ each: (Item) -> Void) -> Int {
         buffer.withUnsafeBytes { all in
             var position = 0
@@ -108,18 +104,18 @@ final class JournalFileReader {
                 }
                 guard let item = item(rest) else { return position }
                 each(item)
-                position += item.frame.count
+                position += item.batch.record.count
             }
         }
     }
 
-    /// The frame at the beginning of `bytes`, if a whole sound one is there.
+    /// The batch at the beginning of `bytes`, if a whole sound one is there.
     private func item(_ bytes: UnsafeRawBufferPointer) -> Item? {
-        guard let salt, let header = FrameHeader(bytes), header.kind != .file, bytes.count >= header.frameSize else { return nil }
-        let frame = UnsafeRawBufferPointer(rebasing: bytes[..<header.frameSize])
-        let checksum = frameChecksum(frame)
-        guard checksum == FrameHeader.storedChecksum(frame) ^ salt else { return nil }
-        return Item(header: header, checksum: checksum, frame: frame)
+        guard let salt, let header = BatchHeader(bytes), bytes.count >= header.recordSize else { return nil }
+        let record = UnsafeRawBufferPointer(rebasing: bytes[..<header.recordSize])
+        let checksum = batchChecksum(record)
+        guard checksum == FrameHeader.storedChecksum(record) ^ salt else { return nil }
+        return Item(batch: Batch(header: header, record: record), checksum: checksum)
     }
 
     /// Takes salt and names from the file's first frame; its size, or nil when it is not sound.
@@ -129,29 +125,30 @@ final class JournalFileReader {
         }
         let frame = UnsafeRawBufferPointer(rebasing: bytes[..<header.frameSize])
         guard frameChecksum(frame) == FrameHeader.storedChecksum(frame),
-            let body = try? JournalFileHeader.fromJSON(frame[(FrameHeader.size + 4)...]), body.format == 1
+            let body = try? JournalFileHeader.fromJSON(frame[(FrameHeader.size + 4)...]), body.format == 2
         else { return nil }
         salt = UInt32(littleEndian: frame.loadUnaligned(fromByteOffset: FrameHeader.size, as: UInt32.self))
         fileHeader = body
         return header.frameSize
     }
 
-    /// The size of the frame that begins in the buffer, by its own word.
+    /// The size of the record that begins in the buffer, by its own word.
     private func missingBytes(_ count: Int) -> Int? {
         buffer.withUnsafeBytes { all in
-            if count < FrameHeader.size { return FrameHeader.size }
-            return FrameHeader(UnsafeRawBufferPointer(rebasing: all[..<count]))?.frameSize
+            let rest = UnsafeRawBufferPointer(rebasing: all[..<count])
+            if offset == 0 { return count < FrameHeader.size ? FrameHeader.size : FrameHeader(rest)?.frameSize }
+            return count < BatchHeader.size ? BatchHeader.size : BatchHeader(rest)?.recordSize
         }
     }
 
-    /// Moves behind bytes that are no frame: to where the damaged frame says it ends if a frame follows there, or else to the next
-    /// sound frame.
+    /// Moves behind bytes that are no batch: to where the damaged one says it ends if another follows there, or else to the
+    /// next sound batch.
     private func skipDamage(_ limit: Int, mayBeTorn: Bool, _ damage: (JournalDamage) -> Void) throws(FileError) -> Bool {
         let count = try fill(limit - offset)
         let (next, session) = buffer.withUnsafeBytes { all -> (Int?, SessionID?) in
             let rest = UnsafeRawBufferPointer(rebasing: all[..<count])
             if offset == 0 { recoverSalt(rest) }
-            return (nextFrame(rest), FrameHeader(rest)?.session)
+            return (nextBatch(rest), BatchHeader(rest)?.session)
         }
         let start = offset
         offset += next ?? count
@@ -159,17 +156,18 @@ final class JournalFileReader {
         return offset < limit
     }
 
-    private func nextFrame(_ bytes: UnsafeRawBufferPointer) -> Int? {
-        if let header = FrameHeader(bytes), header.frameSize <= bytes.count {
-            let rest = UnsafeRawBufferPointer(rebasing: bytes[header.frameSize...])
-            if item(rest) != nil { return header.frameSize }
+    private func nextBatch(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        if let size = BatchHeader(bytes)?.recordSize, size <= bytes.count,
+            item(UnsafeRawBufferPointer(rebasing: bytes[size...])) != nil
+        {
+            return size
         }
         var budget = Self.searchBudget
         var position = 1
-        while position + FrameHeader.size <= bytes.count {
+        while position + BatchHeader.size <= bytes.count {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
-            if rest[8] == FrameHeader.version, let header = FrameHeader(rest), header.frameSize <= rest.count {
-                budget -= header.frameSize
+            if rest[8] == BatchHeader.version, let header = BatchHeader(rest), header.recordSize <= rest.count {
+                budget -= header.recordSize
                 guard budget > 0 else { return nil }
                 if item(rest) != nil { return position }
             }
@@ -178,10 +176,10 @@ final class JournalFileReader {
         return nil
     }
 
-    /// When the file's first frame is damaged, its salt may still be sound: good if a frame follows under it.
+    /// When the file's first frame is damaged, its salt may still be sound: good if a batch follows under it.
     private func recoverSalt(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= FrameHeader.size + 4 else { return }
         salt = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: FrameHeader.size, as: UInt32.self))
-        if nextFrame(bytes) == nil { salt = nil }
+        if nextBatch(bytes) == nil { salt = nil }
     }
 }

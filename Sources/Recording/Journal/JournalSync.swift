@@ -33,14 +33,18 @@ final class JournalSync: Sendable {
     }
 
     private let fileSystem: any FileSystem
+    private let log: (any StartLog)?
     private let execute: @Sendable (@escaping @Sendable () -> Void) -> Void
     private let state = Mutex(State())
     private let semaphore = DispatchSemaphore(value: 0)
     /// Set for good once a sync has failed: what the kernel dropped then can not be asked for again.
     let hasFailed = Atomic<Bool>(false)
 
-    init(fileSystem: any FileSystem, execute: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) {
+    init(
+        fileSystem: any FileSystem, log: (any StartLog)?, execute: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void
+    ) {
         self.fileSystem = fileSystem
+        self.log = log
         self.execute = execute
     }
 
@@ -92,6 +96,8 @@ final class JournalSync: Sendable {
             return .failure(JournalError(.poisoned, "the journal could not be synced to disk before"))
         }
         do throws(FileError) {
+            // The log names a session before its journal holds anything of it, on the disk, too.
+            if let log { try synchronize(log) }
             var done: Set<Int32> = []
             for file in jobs.flatMap(\.files) where done.insert(file.number).inserted {
                 try fileSystem.synchronize(file.number, path: file.path)
@@ -103,6 +109,15 @@ final class JournalSync: Sendable {
         } catch {
             hasFailed.store(true, ordering: .releasing)
             return .failure(JournalError(error))
+        }
+    }
+    private func synchronize(_ log: any StartLog) throws(FileError) {
+        do {
+            try log.synchronize()
+        } catch let error as FileError {
+            throw error
+        } catch {
+            throw FileError(operation: "fdatasync", path: "the log of sessions", code: inputOutputErrorCode)
         }
     }
 }

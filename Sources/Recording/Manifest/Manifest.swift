@@ -11,12 +11,19 @@ public struct Manifest: Sendable, Hashable, Codable {
     /// Times of the first and the last frame; nil when there is none.
     public var started: WallTime?
     public var ended: WallTime?
+    /// The gateway's monotonic clock at the start and the end; nil when the record of the start was lost.
+    public var monotonic: Monotonic?
     /// By the monotonic clock; nil unless the session ended in order.
     public var durationNanoseconds: UInt64?
     /// nil when the record of it was lost.
     public var start: SessionStart?
     public var identity: SessionIdentity?
+    public var policyVersion: String?
+    /// The approvals that actions of the session ran under, by their ids.
+    public var approvals: [String]
     public var endReason: String?
+    /// The session's key, wrapped to each recipient; empty where the recording is not sealed.
+    public var keys: [WrappedKey]
     public var segments: [Segment]
     /// Frames of each kind, by `RecordKind.name`.
     public var frames: [String: UInt64]
@@ -29,6 +36,12 @@ public struct Manifest: Sendable, Hashable, Codable {
         case ended
         /// The gateway stopped before the session did.
         case interrupted
+    }
+
+    public struct Monotonic: Sendable, Hashable, Codable {
+        public var start: UInt64
+        /// nil unless the session ended in order.
+        public var end: UInt64?
     }
 
     public struct Segment: Sendable, Hashable, Codable {

@@ -104,7 +104,7 @@ private func signedMessage(_ manifest: [UInt8]) -> [UInt8] {
     Array("gatehouse manifest 1\n".utf8) + manifest
 }
 
-private func writeNew(_ bytes: [UInt8], to path: String, in directory: String, _ fileSystem: any FileSystem) throws {
+func writeNew(_ bytes: [UInt8], to path: String, in directory: String, _ fileSystem: any FileSystem) throws {
     let unfinished = path + ".new"
     if let names = try fileSystem.list(directory), names.contains(where: { directory + "/" + $0 == unfinished }) {
         try fileSystem.remove(unfinished)
@@ -117,7 +117,7 @@ private func writeNew(_ bytes: [UInt8], to path: String, in directory: String, _
     try fileSystem.synchronizeDirectory(directory)
 }
 
-private func readSmallFile(_ path: String, _ fileSystem: any FileSystem) throws -> [UInt8] {
+func readSmallFile(_ path: String, _ fileSystem: any FileSystem) throws -> [UInt8] {
     let descriptor = try fileSystem.open(path, .read)
     defer { fileSystem.close(descriptor) }
     var bytes = [UInt8](repeating: 0, count: min(try fileSystem.size(descriptor, path: path), 4096))

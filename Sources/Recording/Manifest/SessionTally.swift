@@ -1,19 +1,18 @@
 import GatehouseCore
 
-/// What a session's frames add up to. The vault keeps one a live session; the verifier makes one from the store.
+/// What a session's frames add up to. The vault keeps one a live session, from the clear headers of batches; the verifier makes one from
+/// the store.
 struct SessionTally {
     private(set) var lastSequence: UInt64 = 0
-    /// Frames, by the number of their kind.
-    private var frames = [UInt64](repeating: 0, count: Int(RecordKind.allCases.map(\.rawValue).max() ?? 0) + 1)
-    private(set) var counter = AccountingCounter()
+    private(set) var summary = FrameSummary()
     private(set) var gaps: [Manifest.Gap] = []
-    private(set) var started: WallTime?
+    var started: WallTime?
     private(set) var ended: WallTime?
-    private(set) var start: [UInt8]?
-    private(set) var identity: [UInt8]?
-    private(set) var end: [UInt8]?
+    var start: SessionStart?
+    var identity: SessionIdentity?
+    private(set) var end: ClearEnd?
 
-    /// How a frame stands to those before it.
+    /// How frames stand to those before them.
     enum Order: Hashable {
         case next
         /// The frames between are missing; noted as a gap.
@@ -26,32 +25,40 @@ struct SessionTally {
 
     var hasEnded: Bool { end != nil }
 
-    mutating func add(_ header: FrameHeader, payload: UnsafeRawBufferPointer) -> Order {
-        guard header.sequence > lastSequence else { return .repeated }
-        guard end == nil else { return .afterEnd }
-        let isNext = header.sequence == lastSequence &+ 1
-        if !isNext {
-            gaps.append(Manifest.Gap(after: lastSequence, before: header.sequence, reason: "missing frames"))
-        }
-        lastSequence = header.sequence
-        frames[Int(header.kind.rawValue)] &+= 1
-        counter.count(header.kind, payload: payload)
-        if started == nil { started = header.time }
-        ended = header.time
-        switch header.kind {
-        case .start: start = Array(payload)
-        case .identity: identity = Array(payload)
-        case .end: end = Array(payload)
-        case .file, .clientMessages, .serverMessages, .verdict, .injected, .withheld, .masked, .notice, .cancel, .gap, .error, .upstream:
-            break
-        }
-        return isNext ? .next : .behindGap
+    /// Counts frames that follow each other without a gap.
+    mutating func add(
+        _ sequences: ClosedRange<UInt64>, _ frames: FrameSummary, end: ClearEnd?, at time: WallTime
+    ) -> Order {
+        let order = advance(to: sequences.lowerBound)
+        guard order == .next || order == .behindGap else { return order }
+        lastSequence = sequences.upperBound
+        summary.add(frames)
+        ended = time
+        if let end { self.end = end }
+        return order
     }
 
-    mutating func add(_ frame: Frame) -> Order {
-        let header = FrameHeader(
-            kind: frame.kind, session: frame.session, sequence: frame.sequence, time: frame.time, payloadLength: frame.payload.count)
-        return frame.payload.withUnsafeBytes { add(header, payload: $0) }
+    /// Counts what a segment says of itself.
+    mutating func add(_ header: SegmentHeader, _ content: SegmentExtension) -> Order {
+        let order = advance(to: header.firstSequence)
+        guard order == .next || order == .behindGap else { return order }
+        gaps += content.gaps
+        lastSequence = header.lastSequence
+        summary.add(content.summary)
+        if started == nil { started = content.started }
+        if start == nil { start = content.start }
+        if identity == nil { identity = content.identity }
+        ended = content.ended
+        if let end = content.end { self.end = end }
+        return order
+    }
+
+    private mutating func advance(to first: UInt64) -> Order {
+        guard first > lastSequence else { return .repeated }
+        guard end == nil else { return .afterEnd }
+        guard first != lastSequence &+ 1 else { return .next }
+        gaps.append(Manifest.Gap(after: lastSequence, before: first, reason: "missing frames"))
+        return .behindGap
     }
 
     /// Notes that frames behind the last one are known to be lost.
@@ -60,23 +67,16 @@ struct SessionTally {
         if gaps.last != gap { gaps.append(gap) }
     }
 
-    /// The end record, if it was read and can be.
-    var sessionEnd: SessionEnd? { end.flatMap { try? SessionEnd.fromJSON($0) } }
-
-    /// Frames by the name of their kind; none that is 0.
-    var frameCounts: [String: UInt64] {
-        var named: [String: UInt64] = [:]
-        for kind in RecordKind.allCases where frames[Int(kind.rawValue)] > 0 { named[kind.name] = frames[Int(kind.rawValue)] }
-        return named
-    }
-
-    func manifest(session: SessionID, node: String, gatewayVersion: String, segments: [Manifest.Segment]) -> Manifest {
-        let end = sessionEnd
+    func manifest(
+        session: SessionID, node: String, gatewayVersion: String, keys: [WrappedKey], segments: [Manifest.Segment]
+    ) -> Manifest {
+        let monotonic = start.map { start in
+            Manifest.Monotonic(start: start.monotonicNanoseconds, end: end.map { start.monotonicNanoseconds &+ $0.durationNanoseconds })
+        }
         return Manifest(
-            format: 1, session: session, node: node, gatewayVersion: gatewayVersion, outcome: hasEnded ? .ended : .interrupted,
-            started: started, ended: ended, durationNanoseconds: end?.durationNanoseconds,
-            start: start.flatMap { try? SessionStart.fromJSON($0) }, identity: identity.flatMap { try? SessionIdentity.fromJSON($0) },
-            endReason: end?.reason, segments: segments,
-            frames: frameCounts, accounting: counter.accounting, gaps: gaps)
+            format: 2, session: session, node: node, gatewayVersion: gatewayVersion, outcome: hasEnded ? .ended : .interrupted,
+            started: started, ended: ended, monotonic: monotonic, durationNanoseconds: end?.durationNanoseconds, start: start,
+            identity: identity, policyVersion: identity?.policyVersion, approvals: [], endReason: end?.reason, keys: keys,
+            segments: segments, frames: summary.frameCounts, accounting: summary.accounting, gaps: gaps)
     }
 }

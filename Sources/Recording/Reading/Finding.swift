@@ -38,6 +38,8 @@ public struct Finding: Error, Sendable, Hashable, Codable, CustomStringConvertib
         case foreignManifest = "foreign-manifest"
         /// The store could not be read.
         case unreadable
+        /// Sealed to others than those whose keys were given.
+        case sealed
         /// Not a fault: the gateway declared that something is missing.
         case declaredGap = "declared-gap"
         /// Not a fault: the gateway stopped before the session did.

@@ -1,20 +1,23 @@
 public import GatehouseCore
 
-/// Checks evidence from a store and the gateway's public keys alone, in constant memory.
+/// Checks evidence from a store and the gateway's public keys alone, in constant memory. Of sealed recordings it checks hashes, chain,
+/// signature and what is in the clear; given a recipient's private key it opens them and counts every frame.
 ///
-/// It cannot see that a whole session was removed: nothing is left of it. That needs a log of all sessions, kept apart.
+/// It cannot see that a whole session was removed: nothing is left of it. That is what the log of all sessions is for.
 public struct Verifier: Sendable {
     private let store: any ObjectStore
     private let keys: [String: ManifestPublicKey]
+    private let recipients: RecipientKeys
 
-    public init(store: any ObjectStore, keys: [ManifestPublicKey]) {
+    public init(store: any ObjectStore, keys: [ManifestPublicKey], recipients: RecipientKeys = RecipientKeys()) {
+        self.recipients = recipients
         self.store = store
         self.keys = Dictionary(keys.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// - Parameter isLive: the session is known to go on, so that a missing manifest is in order.
     public func verify(_ session: SessionID, isLive: Bool = false) -> SessionReport {
-        var check = SessionCheck(session: session, store: store, keys: keys)
+        var check = SessionCheck(session: session, store: store, keys: keys, recipients: recipients)
         return check.run(isLive: isLive)
     }
 
@@ -38,6 +41,7 @@ private struct SessionCheck {
     let session: SessionID
     let store: any ObjectStore
     let keys: [String: ManifestPublicKey]
+    let recipients: RecipientKeys
 
     private var findings: [Finding] = []
     private var tally = SessionTally()
@@ -47,7 +51,8 @@ private struct SessionCheck {
     /// Of the segment before, if that was sound.
     private var previous: [UInt8]? = [UInt8](repeating: 0, count: 32)
 
-    init(session: SessionID, store: any ObjectStore, keys: [String: ManifestPublicKey]) {
+    init(session: SessionID, store: any ObjectStore, keys: [String: ManifestPublicKey], recipients: RecipientKeys) {
+        self.recipients = recipients
         self.session = session
         self.store = store
         self.keys = keys
@@ -71,7 +76,7 @@ private struct SessionCheck {
         }
         return SessionReport(
             session: session, status: status, outcome: manifest?.outcome, segments: segments,
-            frames: tally.frameCounts.values.reduce(0, +), bytes: bytes, findings: findings)
+            frames: tally.summary.count, bytes: bytes, findings: findings)
     }
 
     private mutating func note(_ kind: Finding.Kind, file: String? = nil, offset: UInt64? = nil, _ message: String) {
@@ -93,7 +98,7 @@ private struct SessionCheck {
         checkSignature(signature, of: stored)
         do {
             let manifest = try Manifest.fromJSON(stored)
-            guard manifest.format == 1 else {
+            guard manifest.format == 2 else {
                 note(.unsupported, file: ObjectName.manifestFile, "format \(manifest.format) is not known to this reader")
                 return
             }
@@ -173,7 +178,7 @@ private struct SessionCheck {
         let before = previous
         previous = nil
         do {
-            let decoder = try SegmentDecoder(object)
+            let decoder = try SegmentDecoder(object, keys: recipients)
             guard checkPlace(decoder.header, ordinal: ordinal, file: file, before: before) else { return }
             try checkFrames(decoder, file: file)
             guard let hash = decoder.hash else { return }
@@ -201,27 +206,30 @@ private struct SessionCheck {
         return true
     }
 
+    /// Reads all of a segment. What it says of itself is what its frames are: the decoder has seen to that, if it could open it.
     private mutating func checkFrames(_ decoder: SegmentDecoder, file: String) throws {
-        var first: UInt64?
-        var last: UInt64?
+        var last = decoder.header.firstSequence &- 1
+        var gaps: [Manifest.Gap] = []
         var isOrdered = true
         while let frame = try decoder.next() {
-            if first == nil { first = frame.sequence }
+            if frame.session != session || frame.kind == .file || frame.sequence <= last { isOrdered = false }
+            if frame.sequence > last &+ 1 {
+                gaps.append(Manifest.Gap(after: last, before: frame.sequence, reason: "missing frames"))
+            }
             last = frame.sequence
-            guard frame.session == session, frame.kind != .file else {
-                isOrdered = false
-                continue
-            }
-            switch tally.add(frame) {
-            case .next, .behindGap: break
-            case .repeated, .afterEnd: isOrdered = false
-            }
+        }
+        switch tally.add(decoder.header, decoder.content) {
+        case .next, .behindGap: break
+        case .repeated, .afterEnd: isOrdered = false
         }
         if !isOrdered {
             note(.framesOutOfOrder, file: file, "frames are repeated, follow the end, or belong to another session")
         }
-        if first != decoder.header.firstSequence || last != decoder.header.lastSequence {
+        if decoder.isOpen, last != decoder.header.lastSequence || gaps != decoder.content.gaps {
             note(.framesOutOfOrder, file: file, offset: 40, "the frames are not those that the header names")
+        }
+        if let manifest, manifest.keys != decoder.content.keys {
+            note(.segmentReplaced, file: file, offset: UInt64(SegmentHeader.size), "its wrapped keys are not those of the session")
         }
     }
 
@@ -241,28 +249,27 @@ private struct SessionCheck {
         // Where a segment is bad the sums cannot be right; saying so twice would only hide the cause.
         guard isWhole else { return }
         reportUndeclaredGaps(declared: manifest.gaps)
-        if tally.frameCounts != manifest.frames {
+        if tally.summary.frameCounts != manifest.frames {
             note(.countsWrong, file: ObjectName.manifestFile, "the numbers of frames are not those found")
         }
         if tally.hasEnded != (manifest.outcome == .ended) {
             note(.countsWrong, file: ObjectName.manifestFile, "the outcome is \(manifest.outcome.rawValue) and the frames say otherwise")
         }
+        if !manifest.segments.isEmpty, tally.start != manifest.start || tally.identity != manifest.identity {
+            note(.countsWrong, file: ObjectName.manifestFile, "who the session was is not what its first segment says")
+        }
         checkAccounting(manifest)
     }
 
     private mutating func checkAccounting(_ manifest: Manifest) {
-        let counted = tally.counter.accounting
-        if let fault = tally.counter.fault { note(.accountingWrong, fault.description) }
-        if tally.counter.isImpossible, tally.hasEnded, manifest.gaps.isEmpty {
+        let counted = tally.summary.accounting
+        if tally.summary.isImpossible, tally.hasEnded, manifest.gaps.isEmpty {
             note(.accountingWrong, "more bytes are said to stand in for others than are recorded")
         }
         if counted != manifest.accounting {
             note(.accountingWrong, file: ObjectName.manifestFile, "the sums of bytes are not those of the frames")
         }
-        guard let end = tally.sessionEnd else {
-            if tally.hasEnded { note(.countsWrong, "the end record is no JSON of its shape") }
-            return
-        }
+        guard let end = tally.end else { return }
         // Frames that are known to be lost were counted by the gateway and cannot be counted here.
         if manifest.gaps.isEmpty, end.accounting != counted {
             note(.accountingWrong, "the bytes that the gateway saw are not those that it recorded, masked, withheld or declared")

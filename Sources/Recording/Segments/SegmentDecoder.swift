@@ -1,30 +1,39 @@
 import Crypto
+import Foundation
+import GatehouseCore
 
-/// Reads one segment as a stream of frames, checking it on the way: sizes, header, every frame's checksum and, at the end, the
+/// Reads one segment as a stream of frames, checking it on the way: sizes, header, seals, every frame's checksum and, at the end, the
 /// trailer's hash. What it returned counts as verified only once it has returned nil.
+///
+/// Without the key of a sealed segment it returns no frames: it checks the hash, and what is in the clear.
 final class SegmentDecoder {
-    private static let chunk = 128 << 10
+    static let chunk = 128 << 10
 
     let header: SegmentHeader
+    /// What the segment says of itself.
+    let content: SegmentExtension
     /// The hash over everything before the trailer; set once all is read and it matches.
     private(set) var hash: [UInt8]?
+    /// Whether frames are returned: it is not sealed, or its key is known.
+    let isOpen: Bool
 
     private let object: any StoredObject
-    private let decompressor: ZstdDecompressor
-    private var hasher = SHA256()
-    private var parser = FrameParser()
+    private var hasher: SHA256
+    private var payload: any PayloadDecoder
+    private var ready: [Frame] = []
+    private var position = 0
+    private var found = FrameSummary()
     private var offset: Int
     private let payloadEnd: Int
-    private var produced: UInt64 = 0
-    private var frames: UInt64 = 0
     private var buffer = [UInt8](repeating: 0, count: SegmentDecoder.chunk)
 
+    /// - Parameter keys: the private keys that may open it.
     /// - Throws: `SegmentFault` for a bad header or size, `StoreError` when it cannot be read.
-    init(_ object: any StoredObject) throws {
+    init(_ object: any StoredObject, keys: RecipientKeys = RecipientKeys()) throws {
         self.object = object
-        decompressor = try ZstdDecompressor()
         let start = try object.read(at: 0, count: SegmentHeader.size)
-        header = try start.withUnsafeBytes { (raw) throws(SegmentFault) in try SegmentHeader(raw) }
+        let header = try start.withUnsafeBytes { (raw) throws(SegmentFault) in try SegmentHeader(raw) }
+        self.header = header
         guard let size = header.fileSize else { throw SegmentFault(.damaged, offset: 64, "the sizes in the header are not possible") }
         if object.size < size {
             throw SegmentFault(.truncated, offset: UInt64(object.size), "\(size) bytes are expected and \(object.size) are there")
@@ -32,36 +41,46 @@ final class SegmentDecoder {
         guard object.size == size else {
             throw SegmentFault(.damaged, offset: UInt64(size), "\(object.size - size) bytes follow the end of the segment")
         }
-        offset = SegmentHeader.size
+        let extended = try object.read(at: SegmentHeader.size, count: Int(header.extensionBytes))
+        guard let content = try? SegmentExtension.fromJSON(extended), content.summary.count == UInt64(header.frameCount) else {
+            throw SegmentFault(.damaged, offset: UInt64(SegmentHeader.size), "what the segment says of itself cannot be read")
+        }
+        self.content = content
+        offset = SegmentHeader.size + extended.count
         payloadEnd = size - SegmentHeader.trailerSize
+        var hasher = SHA256()
         start.withUnsafeBytes { hasher.update(bufferPointer: $0) }
-        try skipExtension()
-    }
-
-    private func skipExtension() throws {
-        let bytes = try object.read(at: offset, count: Int(header.extensionBytes))
-        bytes.withUnsafeBytes { hasher.update(bufferPointer: $0) }
-        offset += Int(header.extensionBytes)
+        extended.withUnsafeBytes { hasher.update(bufferPointer: $0) }
+        self.hasher = hasher
+        let key = header.isSealed ? keys.sessionKey(of: header.session, content.keys) : nil
+        isOpen = key != nil || !header.isSealed
+        switch header.codec {
+        case .batches: payload = BatchPayload(header, key)
+        case .zstd:
+            guard isOpen else {
+                payload = OpaquePayload()
+                break
+            }
+            payload = try FramePayload(header, key, headerHash: Array(SHA256.hash(data: start + extended)))
+        }
     }
 
     /// The next frame; nil at the end, once everything matched.
     /// - Throws: `SegmentFault`, `StoreError`.
     func next() throws -> Frame? {
         if hash != nil { return nil }
-        while true {
-            do throws(FrameFault) {
-                if let frame = try parser.next() {
-                    frames += 1
-                    return frame
-                }
-            } catch {
-                throw SegmentFault(.damaged, offset: UInt64(offset), "\(error.reason), at \(error.offset) of its frames")
+        while position == ready.count {
+            ready.removeAll(keepingCapacity: true)
+            position = 0
+            guard offset < payloadEnd else {
+                try finish()
+                return nil
             }
-            guard offset < payloadEnd else { break }
             try readChunk()
         }
-        try finish()
-        return nil
+        let frame = ready[position]
+        position += 1
+        return frame
     }
 
     private func readChunk() throws {
@@ -70,32 +89,32 @@ final class SegmentDecoder {
             try object.read(at: offset, into: UnsafeMutableRawBufferPointer(rebasing: $0[..<wanted]))
         }
         guard count == wanted else { throw SegmentFault(.truncated, offset: UInt64(offset + count), "the file ends early") }
-        do {
-            try buffer.withUnsafeBytes { all in
-                let piece = UnsafeRawBufferPointer(rebasing: all[..<wanted])
-                hasher.update(bufferPointer: piece)
-                try decompressor.decompress(piece) { output in
-                    produced += UInt64(output.count)
-                    guard produced <= header.uncompressedBytes else { throw ZstdError("more frames than the header says") }
-                    parser.append(output)
-                }
+        let isLast = offset + wanted == payloadEnd
+        try buffer.withUnsafeBytes { all in
+            let piece = UnsafeRawBufferPointer(rebasing: all[..<wanted])
+            hasher.update(bufferPointer: piece)
+            do {
+                try payload.take(piece, isLast: isLast, into: &ready)
+            } catch let fault as PayloadFault {
+                throw SegmentFault(.damaged, offset: UInt64(offset), fault.reason)
             }
-        } catch let error as ZstdError {
-            throw SegmentFault(.damaged, offset: UInt64(offset), "the payload does not decompress: \(error.reason)")
         }
+        for frame in ready { found.add(frame) }
         offset += wanted
     }
 
     private func finish() throws {
         let end = UInt64(offset)
-        guard parser.unread == 0, produced == header.uncompressedBytes, decompressor.isAtFrameEnd else {
-            throw SegmentFault(.damaged, offset: end, "the payload ends inside a frame")
-        }
+        guard payload.isComplete else { throw SegmentFault(.damaged, offset: end, "the payload ends inside a frame") }
         let trailer = try object.read(at: payloadEnd, count: SegmentHeader.trailerSize)
         let computed = Array(hasher.finalize())
         guard trailer == computed else { throw SegmentFault(.damaged, offset: end, "the hash in the trailer does not match") }
-        guard frames == UInt64(header.frameCount) else {
-            throw SegmentFault(.damaged, offset: 36, "\(frames) frames are there and the header says \(header.frameCount)")
+        if isOpen {
+            guard found == content.summary else {
+                throw SegmentFault(.damaged, offset: 36, "the frames are not those that the segment says it has")
+            }
+        } else if let summary = payload.summary, summary != content.summary {
+            throw SegmentFault(.damaged, offset: 36, "the batches are not those that the segment says it has")
         }
         hash = computed
     }

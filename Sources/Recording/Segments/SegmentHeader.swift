@@ -6,11 +6,24 @@ public struct SegmentHeader: Sendable, Hashable {
     static let size = 112
     static let trailerSize = 32
     static let magic: [UInt8] = Array("GATESEG1".utf8)
-    static let version: UInt16 = 1
-    static let codecZstd: UInt8 = 1
-    /// What may stand between header and payload. Reserved for wrapped keys; nothing is written there now.
+    static let version: UInt16 = 2
+    static let sealedFlag: UInt8 = 1
+    static let breakGlassFlag: UInt8 = 2
+    /// What stands between header and payload: `SegmentExtension`.
     static let maximumExtension: UInt32 = 1 << 20
 
+    /// How the frames lie in the payload.
+    enum Codec: UInt8, Sendable, Hashable {
+        /// Compressed, then sealed in chunks if the segment is sealed.
+        case zstd = 1
+        /// Batches as the journal had them, each sealed by itself, with plain checksums.
+        case batches = 2
+    }
+
+    var codec = Codec.zstd
+    var isSealed = false
+    /// Frames of the session's second stream.
+    var isBreakGlass = false
     public var session: SessionID
     /// From 1.
     public var ordinal: UInt32
@@ -35,8 +48,9 @@ public struct SegmentHeader: Sendable, Hashable {
     func encoded() -> [UInt8] {
         var bytes = Self.magic
         bytes.append(littleEndian: Self.version)
-        bytes.append(littleEndian: UInt16(0))
-        bytes.append(Self.codecZstd)
+        bytes.append((isSealed ? Self.sealedFlag : 0) | (isBreakGlass ? Self.breakGlassFlag : 0))
+        bytes.append(0)
+        bytes.append(codec.rawValue)
         bytes.append(contentsOf: [0, 0, 0])
         bytes.append(bigEndian: session.high)
         bytes.append(bigEndian: session.low)
@@ -63,9 +77,12 @@ public struct SegmentHeader: Sendable, Hashable {
         guard gatehouse_crc32c(0, bytes.baseAddress, 108) == checksum else {
             throw SegmentFault(.damaged, offset: 0, "the header's checksum does not match")
         }
-        guard UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt16.self)) == Self.version, bytes[10] == 0, bytes[11] == 0,
-            bytes[12] == Self.codecZstd
+        guard UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt16.self)) == Self.version,
+            bytes[10] & ~(Self.sealedFlag | Self.breakGlassFlag) == 0, bytes[11] == 0, let codec = Codec(rawValue: bytes[12])
         else { throw SegmentFault(.unsupported, offset: 8, "the segment's version, flags or codec are not known to this reader") }
+        self.codec = codec
+        isSealed = bytes[10] & Self.sealedFlag != 0
+        isBreakGlass = bytes[10] & Self.breakGlassFlag != 0
         session = SessionID(
             high: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self)),
             low: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 24, as: UInt64.self)))

@@ -83,13 +83,16 @@ extension VaultWorker {
         return session
     }
 
+    /// Takes on what a stored segment says of itself; what is in it is the verifier's business.
     private func add(_ object: any StoredObject, to session: LiveSession) throws {
         let decoder = try SegmentDecoder(object)
-        var tally = session.tally
-        while let frame = try decoder.next() { _ = tally.add(frame) }
-        guard let hash = decoder.hash else { return }
-        session.tally = tally
-        session.segments.append(manifestEntry(of: decoder.header, hash: hash))
-        session.previous = hash
+        let trailer = try object.read(at: object.size - SegmentHeader.trailerSize, count: SegmentHeader.trailerSize)
+        guard decoder.header.session == session.id, decoder.header.ordinal == session.nextOrdinal else {
+            throw SegmentFault(.damaged, offset: 16, "it is not this segment of this session")
+        }
+        _ = session.tally.add(decoder.header, decoder.content)
+        if session.keys.isEmpty { session.keys = decoder.content.keys }
+        session.segments.append(manifestEntry(of: decoder.header, hash: trailer))
+        session.previous = trailer
     }
 }

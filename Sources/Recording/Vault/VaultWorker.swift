@@ -30,6 +30,7 @@ final class VaultWorker {
     let configuration: VaultConfiguration
     let store: any ObjectStore
     let signer: ManifestSigner
+    let sealing: Sealing
     let clock: any GatewayClock
     let fileSystem: any FileSystem
     let logger: Logger
@@ -52,12 +53,13 @@ final class VaultWorker {
     private var retryAt: UInt64 = 0
 
     init(
-        configuration: VaultConfiguration, store: any ObjectStore, signer: ManifestSigner, clock: any GatewayClock,
+        configuration: VaultConfiguration, store: any ObjectStore, signer: ManifestSigner, sealing: Sealing, clock: any GatewayClock,
         fileSystem: any FileSystem, logger: Logger
     ) throws {
         self.configuration = configuration
         self.store = store
         self.signer = signer
+        self.sealing = sealing
         self.clock = clock
         self.fileSystem = fileSystem
         self.logger = logger
@@ -148,29 +150,42 @@ final class VaultWorker {
     }
 
     private func take(_ item: JournalFileReader.Item, _ source: Source, _ now: UInt64) {
-        let id = item.header.session
+        let id = item.batch.header.session
         let session: LiveSession
         if let known = sessions[id] {
             session = known
         } else {
-            guard let opened = open(item, source) else { return }
+            guard let opened = open(item.batch.header, source) else { return }
             session = opened
             sessions[id] = opened
         }
-        if session.take(item, from: source.feed.name, now: now) {
-            pendingBytes += item.frame.count
-        } else if !source.isLeftover {
-            logger.warning("a frame was recorded twice or after its session's end", metadata: ["session": "\(id)"])
-        }
         if source.isLeftover { orphans.insert(id) }
+        if let opening = item.batch.opening {
+            session.take(opening, at: item.batch.header.time, from: source.feed.name)
+            return
+        }
+        let before = session.pending.count
+        do {
+            if try !session.take(item, from: source.feed.name, now: now), !source.isLeftover {
+                logger.warning("a frame was recorded twice or after its session's end", metadata: ["session": "\(id)"])
+            }
+        } catch {
+            session.tally.noteLoss("a batch could not be read")
+            source.isDamaged = true
+            report.damage.append("\(source.feed.path): a batch of session \(id) could not be read: \(error)")
+            logger.error("a batch could not be read", metadata: ["session": "\(id)", "error": "\(error)"])
+        }
+        pendingBytes += session.pending.count - before
     }
 
-    /// The session that a frame belongs to which is not known yet; nil when that is finished in the store already.
-    private func open(_ item: JournalFileReader.Item, _ source: Source) -> LiveSession? {
-        let id = item.header.session
-        // Only a live session's very first frame is known to have nothing in the store. Anything else may come behind what is
-        // stored, and must never be stored over it.
-        if !source.isLeftover, item.header.sequence == 1 { return LiveSession(id: id, journal: source.feed.journal) }
+    /// The session that a batch belongs to which is not known yet; nil when that is finished in the store already.
+    private func open(_ header: BatchHeader, _ source: Source) -> LiveSession? {
+        let id = header.session
+        // Only a live session's opening is known to have nothing in the store. Anything else may come behind what is stored, and
+        // must never be stored over it.
+        if !source.isLeftover, header.kind == .opening {
+            return LiveSession(id: id, journal: source.feed.journal, key: sealing.key(of: id))
+        }
         if finished.contains(id) { return nil }
         if let session = adopt(id, journal: source.feed.journal) { return session }
         if finished.count >= Self.rememberedSessions { finished = [] }
@@ -263,12 +278,7 @@ final class VaultWorker {
             try mark(session.id)
             session.isMarked = true
         }
-        let segment = try session.pending.withUnsafeBytes { frames in
-            try builder.build(
-                session: session.id, ordinal: session.nextOrdinal, frameCount: session.pendingFrames,
-                sequences: session.firstPending...max(session.firstPending, session.tally.lastSequence), previous: session.previous,
-                frames: frames)
-        }
+        let segment = try session.segment(builder)
         try store.put(ObjectName(session: session.id, file: ObjectName.segmentFile(segment.header.ordinal)), segment.bytes)
         pendingBytes -= session.pending.count
         session.stored(segment)
@@ -277,12 +287,14 @@ final class VaultWorker {
     /// Stores the manifest, its signature first: a session with a manifest is whole.
     private func finish(_ session: LiveSession) throws {
         let manifest = session.tally.manifest(
-            session: session.id, node: configuration.node, gatewayVersion: configuration.gatewayVersion, segments: session.segments)
+            session: session.id, node: configuration.node, gatewayVersion: configuration.gatewayVersion, keys: session.keys,
+            segments: session.segments)
         let bytes = try canonicalJSON(manifest)
         try store.put(ObjectName(session: session.id, file: ObjectName.signatureFile), try signer.signatureFile(for: bytes))
         try store.put(ObjectName(session: session.id, file: ObjectName.manifestFile), bytes)
         if session.isMarked { try unmark(session.id) }
         sessions[session.id] = nil
+        sealing.end(session.id)
         if orphans.remove(session.id) != nil {
             if manifest.outcome == .ended { report.ended += 1 } else { report.interrupted += 1 }
         }

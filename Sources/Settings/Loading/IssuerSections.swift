@@ -59,7 +59,7 @@ extension SettingsReader {
 }
 
 /// https, or http on this machine.
-private func secureURL(_ text: String) throws(ValueError) -> String {
+func secureURL(_ text: String) throws(ValueError) -> String {
     let rest: Substring
     let isPlain: Bool
     if text.hasPrefix("https://") {

@@ -99,6 +99,7 @@ struct SettingsReader {
         let dataDirectory = root.has("data_directory") ? root.path("data_directory")?.path : nil
         if !root.has("data_directory") { _ = root.required("data_directory", like: "/var/lib/gatehouse") }
         let log = readLog(root)
+        let recording = readRecording(root)
         let admin = readAdmin(root)
         let issuers = readIssuers(root)
         let listeners = readListeners(root)
@@ -110,7 +111,7 @@ struct SettingsReader {
 
         guard let node, let dataDirectory, let admin else { return nil }
         return GatehouseSettings(
-            node: node, dataDirectory: dataDirectory, log: log, admin: admin, issuers: issuers.map(\.value),
+            node: node, dataDirectory: dataDirectory, log: log, recording: recording, admin: admin, issuers: issuers.map(\.value),
             listeners: listeners.map(\.value), targets: targets.map(\.target), policy: policy, limits: limits)
     }
 

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Foundation
+import GatehouseCore
+import Recording
 
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     case text, json
@@ -39,6 +41,27 @@ struct RemoteOptions: ParsableArguments {
         } catch {
             await client.shutdown()
             throw error
+        }
+    }
+}
+
+/// The private keys that recordings are opened with. Never the key itself: arguments are seen by everybody on the machine.
+struct KeyOptions: ParsableArguments {
+    @Option(
+        name: .customLong("key-file"),
+        help: ArgumentHelp(
+            "A private key that opens sealed recordings; may be given again. Else GATEHOUSE_KEY_FILE, or the key itself in GATEHOUSE_KEY.",
+            valueName: "file"))
+    var files: [String] = []
+
+    func keys(environment: [String: String] = ProcessInfo.processInfo.environment) throws -> RecipientKeys {
+        do {
+            let named = files.isEmpty ? environment["GATEHOUSE_KEY_FILE"].map { [$0] } ?? [] : files
+            var keys = try named.map { try KeyFiles.recipientPrivateKey(file: $0) }
+            if files.isEmpty, let line = environment["GATEHOUSE_KEY"] { keys.append(try RecipientPrivateKey(line: Secret(line))) }
+            return RecipientKeys(keys)
+        } catch let error as KeyFileError {
+            throw CommandFailure(.usage, error.message)
         }
     }
 }

@@ -76,7 +76,7 @@ extension Sessions {
             abstract: "Print a session's recording: what was asked, decided and answered.",
             discussion: """
                 EXAMPLES
-                  gatehouse sessions show 01932c5e-7c1a-7000-8000-0123456789ab
+                  gatehouse sessions show 01932c5e-7c1a-7000-8000-0123456789ab --key-file auditor.key
                   gatehouse sessions show ID --full               long values whole
                   gatehouse sessions show ID --format json        the events, as an array
                 """)
@@ -88,6 +88,7 @@ extension Sessions {
         var full = false
 
         @OptionGroup var remote: RemoteOptions
+        @OptionGroup var keys: KeyOptions
         @OptionGroup var output: OutputOptions
 
         func validate() throws { try checkID(id, "a session") }
@@ -95,8 +96,9 @@ extension Sessions {
         func run() async throws {
             let renderer = EventRenderer(cellWidth: full ? nil : 60)
             var isFirst = true
+            let keys = try keys.keys()
             try await remote.withClient { client in
-                try await client.lines("/sessions/\(id)/events") { line in
+                try await client.events(of: id, follow: false, keys: keys) { line in
                     switch output.format {
                     case .text:
                         try events(in: line).flatMap(renderer.lines).forEach { print($0) }
@@ -117,7 +119,7 @@ extension Sessions {
             abstract: "Follow a live session until it ends.",
             discussion: """
                 EXAMPLES
-                  gatehouse sessions tail ID
+                  gatehouse sessions tail ID --key-file auditor.key
                   gatehouse sessions tail ID --format json        one event a line
                 """)
 
@@ -128,14 +130,16 @@ extension Sessions {
         var full = false
 
         @OptionGroup var remote: RemoteOptions
+        @OptionGroup var keys: KeyOptions
         @OptionGroup var output: OutputOptions
 
         func validate() throws { try checkID(id, "a session") }
 
         func run() async throws {
             let renderer = EventRenderer(cellWidth: full ? nil : 60)
+            let keys = try keys.keys()
             try await remote.withClient { client in
-                try await client.lines("/sessions/\(id)/tail") { line in
+                try await client.events(of: id, follow: true, keys: keys) { line in
                     switch output.format {
                     case .text: try events(in: line).flatMap(renderer.lines).forEach { print($0) }
                     case .json: print(String(decoding: line, as: UTF8.self))

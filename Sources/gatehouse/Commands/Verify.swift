@@ -10,6 +10,7 @@ struct Verify: AsyncParsableCommand {
               gatehouse verify /var/lib/gatehouse
               gatehouse verify /backup/store --public-key signing.pub
               gatehouse verify /var/lib/gatehouse --session ID --format json
+              gatehouse verify /backup/store --public-key signing.pub --key-file auditor.key    opens and counts every frame, too
             """)
 
     @Argument(help: "The gateway's data directory, or a copy of the store in it.")
@@ -22,6 +23,7 @@ struct Verify: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Check one session only.", valueName: "id"))
     var session: String?
 
+    @OptionGroup var keys: KeyOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -29,7 +31,8 @@ struct Verify: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let report = try await verifyStore(VerificationRequest(directory: directory, publicKeyFile: publicKey, session: session))
+        let report = try await verifyStore(
+            VerificationRequest(directory: directory, publicKeyFile: publicKey, session: session, recipients: try keys.keys()))
         let findings = report["findings"]?.elements ?? []
         switch output.format {
         case .json: print(try report.text(pretty: true))

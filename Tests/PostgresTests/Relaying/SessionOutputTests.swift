@@ -57,12 +57,22 @@ import Testing
 
     private let directory = NSTemporaryDirectory() + "gatehouse-output-" + UUID().uuidString
 
-    private func recorder(_ journal: Journal) -> SessionRecorder {
-        SessionRecorder(session: SessionID(at: WallTime(seconds: 1)), journal: journal, clock: SystemClock())
+    private func recorder(_ journal: Journal) throws -> SessionRecorder {
+        try SessionRecorder(
+            session: SessionID(at: WallTime(seconds: 1)), journal: journal, clock: SystemClock(),
+            start: {
+                SessionStart(
+                    listener: "l", clientAddress: "127.0.0.1:1", target: "t", protocolName: .postgres, isEncrypted: false,
+                    durability: .written, node: "n", gatewayVersion: "0", monotonicNanoseconds: $0)
+            },
+            identity: SessionIdentity(
+                principal: Principal(
+                    issuer: "i", subject: "s", user: "u", groups: [], credential: .token(id: nil),
+                    expires: WallTime(seconds: 2_000_000_000)), grantingRule: "access[0]", policyVersion: "1"))
     }
 
     private func makeJournal() throws -> Journal {
-        try Journal(directory: directory, loop: 0, node: "n", clock: SystemClock(), vault: nil)
+        try Journal(directory: directory, loop: 0, node: "n", clock: SystemClock(), sealing: Sealing(), vault: nil)
     }
 
     private let query = ByteBuffer(bytes: Message.query("select 1").bytes)
@@ -73,7 +83,7 @@ import Testing
         let loop = EmbeddedEventLoop()
         let recorder = LoopRecorder(eventLoop: loop) { try makeJournal() }
         let journal = try recorder.journal()
-        let sender = Sender(self.recorder(journal))
+        let sender = Sender(try self.recorder(journal))
         sender.output.passToServer(query)
         sender.output.hold(query)
         sender.output.inject(query, because: "rule")
@@ -98,7 +108,7 @@ import Testing
     /// What is staged while a commit is under way waits for the next one.
     @Test func batchesGoOutOneCommitAtATime() throws {
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        let sender = Sender(recorder(try makeJournal()))
+        let sender = Sender(try recorder(try makeJournal()))
         sender.output.passToServer(query)
         sender.output.commitBegins()
         sender.output.passToClient(answer)
@@ -117,8 +127,8 @@ import Testing
         let loop = EmbeddedEventLoop()
         let recorder = LoopRecorder(eventLoop: loop) { try makeJournal() }
         let journal = try recorder.journal()
-        let sender = Sender(self.recorder(journal))
-        let silent = Sender(self.recorder(journal))
+        let sender = Sender(try self.recorder(journal))
+        let silent = Sender(try self.recorder(journal))
         sender.output.passToServer(query)
         journal.close()
         recorder.schedule(sender)
@@ -127,7 +137,7 @@ import Testing
         #expect(sender.sent().isEmpty && sender.output.heldBytes == 0)
 
         // A new session brings a new journal; its commits are no evidence for those of the old one.
-        let next = Sender(self.recorder(try recorder.journal()))
+        let next = Sender(try self.recorder(try recorder.journal()))
         next.output.passToServer(query)
         silent.output.passToServer(query)
         recorder.schedule(next)

@@ -73,10 +73,13 @@ struct AdminClient {
         var pending = Data()
         do {
             for try await part in response.body {
+                // Lines may be long: only what is new is looked through.
+                var unseen = pending.count
                 pending.append(contentsOf: part.readableBytesView)
-                while let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
+                while let end = pending[unseen...].firstIndex(of: UInt8(ascii: "\n")) {
                     if let line = Self.payload(pending[..<end]) { try body(line) }
                     pending = Data(pending[pending.index(after: end)...])
+                    unseen = 0
                 }
                 guard pending.count <= Self.largestLine else { throw CommandFailure(.failure, "an event is larger than 1 GiB") }
             }

@@ -1,0 +1,174 @@
+import Crypto
+import Foundation
+import GatehouseCore
+import Synchronization
+
+/// The key that everything recorded of one session is sealed with. It exists in the gateway's memory while the session lives, and
+/// otherwise only wrapped to recipients.
+struct SessionKey: Sendable {
+    let session: SessionID
+    private let root: SymmetricKey
+    private let journal: SymmetricKey
+
+    init(session: SessionID, root: SymmetricKey = SymmetricKey(size: .bits256)) {
+        self.session = session
+        self.root = root
+        journal = Self.derive(root, salt: session.bytes, "gatehouse journal 2")
+    }
+
+    private static func derive(_ root: SymmetricKey, salt: [UInt8], _ purpose: String) -> SymmetricKey {
+        HKDF<SHA256>.deriveKey(inputKeyMaterial: root, salt: salt, info: Array(purpose.utf8), outputByteCount: 32)
+    }
+
+    func wrapped(to recipients: [RecipientPublicKey]) throws -> [WrappedKey] {
+        try recipients.map { try $0.wrap(root, of: session) }
+    }
+
+    // MARK: Batches of the journal
+
+    static let tagSize = 16
+
+    /// Seals a batch's frames. A session's sequence numbers are never used twice, so that the nonce made of the first is not either.
+    func sealBatch(
+        _ frames: UnsafeRawBufferPointer, stream: UInt8, firstSequence: UInt64, header: UnsafeRawBufferPointer,
+        to target: UnsafeMutableRawPointer
+    ) throws {
+        let box = try AES.GCM.seal(frames, using: journal, nonce: Self.nonce(stream, firstSequence), authenticating: header)
+        box.ciphertext.withUnsafeBytes { bytes in
+            if let from = bytes.baseAddress { target.copyMemory(from: from, byteCount: bytes.count) }
+        }
+        box.tag.withUnsafeBytes { bytes in
+            if let from = bytes.baseAddress { (target + frames.count).copyMemory(from: from, byteCount: bytes.count) }
+        }
+    }
+
+    /// nil when it is not what this key sealed under that header.
+    func openBatch(
+        _ sealed: UnsafeRawBufferPointer, stream: UInt8, firstSequence: UInt64, header: UnsafeRawBufferPointer
+    ) -> Data? {
+        guard sealed.count >= Self.tagSize, let nonce = try? Self.nonce(stream, firstSequence) else { return nil }
+        let middle = sealed.count - Self.tagSize
+        guard
+            let box = try? AES.GCM.SealedBox(
+                nonce: nonce, ciphertext: UnsafeRawBufferPointer(rebasing: sealed[..<middle]),
+                tag: UnsafeRawBufferPointer(rebasing: sealed[middle...]))
+        else { return nil }
+        return try? AES.GCM.open(box, using: journal, authenticating: header)
+    }
+
+    private static func nonce(_ stream: UInt8, _ number: UInt64) throws -> AES.GCM.Nonce {
+        let words = (
+            UInt32(stream).bigEndian, UInt32(truncatingIfNeeded: number >> 32).bigEndian, UInt32(truncatingIfNeeded: number).bigEndian
+        )
+        return try withUnsafeBytes(of: words) { try AES.GCM.Nonce(data: $0) }
+    }
+
+    // MARK: Payloads of segments
+
+    /// The key of one segment. Its salt is random: a segment that has to be made again is sealed under another key.
+    func segmentKey(salt: [UInt8]) -> SegmentKey {
+        SegmentKey(key: Self.derive(root, salt: salt, "gatehouse segment 2"))
+    }
+}
+
+/// Seals a segment's payload in chunks, so that it can be read in constant memory (the STREAM construction: number and last mark of
+/// a chunk are authenticated).
+struct SegmentKey {
+    static let chunkSize = 256 << 10
+    static let saltSize = 32
+
+    fileprivate let key: SymmetricKey
+
+    private func nonce(_ index: UInt64) throws -> AES.GCM.Nonce {
+        try withUnsafeBytes(of: (UInt32(0), index.bigEndian.words32)) { try AES.GCM.Nonce(data: $0) }
+    }
+
+    private func additional(_ header: [UInt8], _ index: UInt64, isLast: Bool) -> [UInt8] {
+        var bytes = header
+        bytes.append(bigEndian: index)
+        bytes.append(isLast ? 1 : 0)
+        return bytes
+    }
+
+    /// - Parameter header: SHA-256 of the segment's header and extension.
+    func seal(_ chunk: UnsafeRawBufferPointer, index: UInt64, isLast: Bool, header: [UInt8], into output: inout [UInt8]) throws {
+        let box = try AES.GCM.seal(
+            chunk, using: key, nonce: nonce(index), authenticating: additional(header, index, isLast: isLast))
+        output.append(contentsOf: box.ciphertext)
+        output.append(contentsOf: box.tag)
+    }
+
+    /// nil when it is not what this key sealed there.
+    func open(_ sealed: UnsafeRawBufferPointer, index: UInt64, isLast: Bool, header: [UInt8]) -> Data? {
+        guard sealed.count >= SessionKey.tagSize, let nonce = try? nonce(index) else { return nil }
+        let middle = sealed.count - SessionKey.tagSize
+        guard
+            let box = try? AES.GCM.SealedBox(
+                nonce: nonce, ciphertext: UnsafeRawBufferPointer(rebasing: sealed[..<middle]),
+                tag: UnsafeRawBufferPointer(rebasing: sealed[middle...]))
+        else { return nil }
+        return try? AES.GCM.open(box, using: key, authenticating: additional(header, index, isLast: isLast))
+    }
+}
+
+extension UInt64 {
+    /// Itself as it lies in memory, in halves that need no alignment of eight.
+    fileprivate var words32: (UInt32, UInt32) {
+        withUnsafeBytes(of: self) { ($0.loadUnaligned(as: UInt32.self), $0.loadUnaligned(fromByteOffset: 4, as: UInt32.self)) }
+    }
+}
+
+/// The private keys that a reader was given.
+public struct RecipientKeys: Sendable {
+    private let keys: [String: RecipientPrivateKey]
+
+    public init(_ keys: [RecipientPrivateKey] = []) {
+        self.keys = Dictionary(keys.map { ($0.publicKey.id, $0) }) { first, _ in first }
+    }
+
+    public var isEmpty: Bool { keys.isEmpty }
+
+    /// nil when none of the keys is one that the session is sealed to, or the wrapping is not sound.
+    func sessionKey(of session: SessionID, _ wrapped: [WrappedKey]) -> SessionKey? {
+        for candidate in wrapped {
+            if let key = keys[candidate.recipient]?.unwrap(candidate, of: session) { return SessionKey(session: session, root: key) }
+        }
+        return nil
+    }
+}
+
+/// What new sessions are sealed to; shared by all journals, changed by a reload.
+public final class Sealing: Sendable {
+    private struct State {
+        var recipients: [RecipientPublicKey]
+        var live: [SessionID: SessionKey] = [:]
+    }
+
+    private let state: Mutex<State>
+
+    /// - Parameter recipients: empty leaves recordings unsealed.
+    public init(recipients: [RecipientPublicKey] = []) {
+        state = Mutex(State(recipients: recipients))
+    }
+
+    public var recipients: [RecipientPublicKey] {
+        get { state.withLock(\.recipients) }
+        set { state.withLock { $0.recipients = newValue } }
+    }
+
+    /// The key of a new session, and what it is wrapped in; no key when there are no recipients.
+    func begin(_ session: SessionID) throws -> (SessionKey?, [WrappedKey]) {
+        let recipients = recipients
+        guard !recipients.isEmpty else { return (nil, []) }
+        let key = SessionKey(session: session)
+        let wrapped = try key.wrapped(to: recipients)
+        state.withLock { $0.live[session] = key }
+        return (key, wrapped)
+    }
+
+    /// The key of a session that this process began and has not finished.
+    func key(of session: SessionID) -> SessionKey? { state.withLock { $0.live[session] } }
+
+    /// Forgets a session's key: all of it is in the store.
+    func end(_ session: SessionID) { state.withLock { $0.live[session] = nil } }
+}
