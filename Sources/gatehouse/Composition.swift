@@ -35,9 +35,14 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
         vaulting.minimumFreeBytes = min(vaulting.minimumFreeBytes, size.intValue / 20)
     }
     let sealing = Sealing(recipients: try recordings.recipients(settings.recording, logger))
+    vaulting.checkpointInterval = .seconds(settings.recording.checkpointSeconds)
+    let log = try EvidenceLog(
+        directory: recordings.log, node: settings.node, signer: try ManifestSigner(directory: recordings.keys, name: "log"),
+        store: recordings.store, clock: clock, onCheckpoint: checkpointKeeper(settings.recording, logger))
+    try log.note("gateway.started", by: settings.node, detail: ["version": gatewayVersion, "policy": settings.policy.version])
     let vault = try Vault(
         configuration: vaulting, store: recordings.store, signer: try ManifestSigner(directory: recordings.keys), sealing: sealing,
-        clock: clock, logger: logger)
+        log: log, clock: clock, logger: logger)
     let recovered = try vault.recover()
     if recovered.interrupted > 0 || !recovered.damage.isEmpty {
         logger.warning(
@@ -47,9 +52,9 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     vault.start()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, System.coreCount / 2))
     let recorders = try await LoopRecorders.make(for: group) { number, loop in
-        try Journal(directory: recordings.journal, loop: number, node: settings.node, clock: clock, sealing: sealing, vault: vault) {
-            loop.execute($0)
-        }
+        try Journal(
+            directory: recordings.journal, loop: number, node: settings.node, clock: clock, sealing: sealing, log: log, vault: vault
+        ) { loop.execute($0) }
     }
 
     // Who calls.
@@ -122,7 +127,8 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
                 var reloader = Reloader(
                     path: configurationPath, running: settings, gateway: gateway, authenticator: authenticator,
                     makeAuthenticator: makeAuthenticator,
-                    takeRecording: { sealing.recipients = try recordings.recipients($0, logger) })
+                    takeRecording: { try takeRecipients($0, sealing, recordings, log, logger) },
+                    logged: { try log.note("configuration.reloaded", by: settings.node, detail: ["policy": $0.policy.version]) })
                 for await signal in signals {
                     if signal != SIGHUP { break }
                     reloader.reload()
@@ -146,6 +152,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
         _ = await isEmpty(gateway.sessions, within: .seconds(5))
     }
     await recorders.closeAll()
+    try? log.note("gateway.stopped", by: settings.node)
     vault.stop()
     try await catalog.flush()
     try await catalog.close()

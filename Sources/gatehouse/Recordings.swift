@@ -12,6 +12,7 @@ struct Recordings: Sendable {
 
     var journal: String { dataDirectory + "/journal" }
     var store: LocalStore { LocalStore(root: dataDirectory + "/store") }
+    var log: String { dataDirectory + "/log" }
     var keys: String { dataDirectory + "/keys" }
 
     /// The evidence of a session, sealed as it is, one JSON line a call; with `follow`, what is to come too, until it ends.

@@ -33,13 +33,16 @@ struct Reloader {
     let makeAuthenticator: @Sendable (GatehouseSettings) throws -> any Authenticator
     /// Seals new sessions to the recipients of a new configuration.
     let takeRecording: (RecordingSettings) throws -> Void
+    /// Puts into the log what is taken over, before it is.
+    let logged: (GatehouseSettings) throws -> Void
     private(set) var running: GatehouseSettings
 
     init(
         path: String, running: GatehouseSettings, gateway: Gateway, authenticator: ReloadableAuthenticator,
         makeAuthenticator: @escaping @Sendable (GatehouseSettings) throws -> any Authenticator,
-        takeRecording: @escaping (RecordingSettings) throws -> Void
+        takeRecording: @escaping (RecordingSettings) throws -> Void, logged: @escaping (GatehouseSettings) throws -> Void
     ) {
+        self.logged = logged
         self.takeRecording = takeRecording
         self.path = path
         self.running = running
@@ -54,6 +57,7 @@ struct Reloader {
             let plan = reloadableDifference(old: running, new: loaded)
             let next = loaded.keepingWhatNeedsRestart(of: running)
             if next.issuers != running.issuers { authenticator.replace(by: try makeAuthenticator(next)) }
+            try logged(next)
             if next.recording.recipients != running.recording.recipients { try takeRecording(next.recording) }
             gateway.replace(
                 policy: PolicyEngine(next.policy), targets: Dictionary(next.targets.map { ($0.name, $0) }) { first, _ in first },

@@ -12,6 +12,8 @@ struct VerificationRequest {
     var session: String?
     /// To open what is sealed, and look at each frame.
     var recipients = RecipientKeys()
+    /// A checkpoint of the log that was kept elsewhere.
+    var checkpointFile: String?
 }
 
 /// Checks a store; the report is JSON of the form that docs/cli.md tells.
@@ -20,20 +22,26 @@ func verifyStore(_ request: VerificationRequest) async throws -> JSON {
     let root = FileManager.default.fileExists(atPath: nested) ? nested : request.directory
     let keys = try publicKeys(request, root: root)
     let verifier = Verifier(store: LocalStore(root: root), keys: keys, recipients: request.recipients)
-    let reports: [SessionReport]
     if let text = request.session {
         guard let session = SessionID(text) else { throw CommandFailure(.usage, "'\(text)' is not a session's id") }
-        reports = [verifier.verify(session)]
-    } else {
-        reports = try verifier.verifyAll().sessions
+        return try JSON.parse(verificationReport([verifier.verify(session)]))
     }
-    return try JSON.parse(verificationReport(reports))
+    let checkpoint = try request.checkpointFile.map { file in
+        guard let data = FileManager.default.contents(atPath: file) else { throw CommandFailure(.usage, "\(file) cannot be read") }
+        return Array(data)
+    }
+    do {
+        let report = try verifier.verifyAll(checkpoint: checkpoint)
+        return try JSON.parse(verificationReport(report.sessions, log: report.log, rollback: report.rollback))
+    } catch let error as CheckpointError {
+        throw CommandFailure(.usage, "\(request.checkpointFile ?? "the checkpoint"): \(error)")
+    }
 }
 
 /// The report as JSON bytes.
-func verificationReport(_ reports: [SessionReport]) throws -> [UInt8] {
+func verificationReport(_ reports: [SessionReport], log: [Finding] = [], rollback: String? = nil) throws -> [UInt8] {
     struct Row: Encodable {
-        var session: String
+        var session: String?
         var kind: String
         var detail: String
         var file: String?
@@ -42,14 +50,14 @@ func verificationReport(_ reports: [SessionReport]) throws -> [UInt8] {
     struct Report: Encodable {
         var findings: [Row]
         var sessions: [SessionReport]
-        var rollback = "not checked"
+        var rollback: String
     }
-    let findings = reports.flatMap(\.findings).filter(\.kind.isFault).map {
-        Row(session: $0.session.description, kind: $0.kind.rawValue, detail: $0.message, file: $0.file, offset: $0.offset)
+    let findings = (log + reports.flatMap(\.findings)).filter(\.kind.isFault).map {
+        Row(session: $0.session?.description, kind: $0.kind.rawValue, detail: $0.message, file: $0.file, offset: $0.offset)
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return Array(try encoder.encode(Report(findings: findings, sessions: reports)))
+    return Array(try encoder.encode(Report(findings: findings, sessions: reports, rollback: rollback ?? "not checked")))
 }
 
 private func publicKeys(_ request: VerificationRequest, root: String) throws -> [ManifestPublicKey] {

@@ -52,6 +52,9 @@ import Testing
             #expect(report.status == .verified, "call \(step): \(report.findings)")
         }
         #expect(try rig.journalFiles.isEmpty)
+        // The log has every session that anything was recorded of, and the store every session of the log.
+        let all = try rig.verifyAll()
+        #expect(all.log.isEmpty && all.failed == 0 && all.incomplete == 0, "call \(step): \(all.log) \(all.sessions.map(\.findings))")
     }
 
     /// - Parameter isDeath: everything fails from then on, as after SIGKILL; else one call fails, as on a bad disk.

@@ -45,6 +45,11 @@ import Testing
         }
         #expect(try leftover.rig.journalFiles.isEmpty, sourceLocation: sourceLocation)
         #expect(report.remaining == 0, sourceLocation: sourceLocation)
+        let all = try leftover.rig.verifyAll()
+        // Journals that were written without a vault have no log.
+        let faults =
+            all.log + all.sessions.flatMap(\.findings).filter { $0.kind.isFault && $0.kind != .notLogged && $0.kind != .logMissing }
+        #expect(faults.filter { $0.kind != .logMissing }.isEmpty, "\(faults)", sourceLocation: sourceLocation)
     }
 
     @Test func everythingCommittedIsRecovered() throws {

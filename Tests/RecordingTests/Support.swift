@@ -178,6 +178,9 @@ final class Rig {
     /// The private key that everything is sealed to; nil leaves it unsealed.
     let recipient: RecipientPrivateKey?
     let sealing: Sealing
+    let logSigner: ManifestSigner
+    /// There is one as soon as there is a vault.
+    private(set) var log: EvidenceLog?
     var configuration: VaultConfiguration
 
     init(
@@ -190,6 +193,7 @@ final class Rig {
         fileSystem = FaultyFileSystem(plan)
         store = LocalStore(root: directory.path + "/store", fileSystem: fileSystem)
         signer = try ManifestSigner(directory: directory.path + "/keys")
+        logSigner = try ManifestSigner(directory: directory.path + "/keys", name: "log")
         configuration = VaultConfiguration(journalDirectory: directory.path + "/journal", node: "test-node", gatewayVersion: "0.0.1")
         configuration.minimumFreeBytes = 0
         configure(&configuration)
@@ -205,19 +209,28 @@ final class Rig {
         fileSystem = FaultyFileSystem()
         store = LocalStore(root: directory.path + "/store", fileSystem: fileSystem)
         signer = try ManifestSigner(directory: directory.path + "/keys")
+        logSigner = try ManifestSigner(directory: directory.path + "/keys", name: "log")
         configuration = other.configuration
     }
 
+    func makeLog(_ other: (any ObjectStore)? = nil) throws -> EvidenceLog {
+        try EvidenceLog(
+            directory: directory.path + "/log", node: "test-node", signer: logSigner, store: other ?? store, clock: clock,
+            fileSystem: fileSystem)
+    }
+
     func makeVault(_ other: (any ObjectStore)? = nil) throws -> Vault {
-        try Vault(
-            configuration: configuration, store: other ?? store, signer: signer, sealing: sealing, clock: clock, fileSystem: fileSystem,
+        if log == nil { log = try makeLog(other) }
+        return try Vault(
+            configuration: configuration, store: other ?? store, signer: signer, sealing: sealing, log: log, clock: clock,
+            fileSystem: fileSystem,
             logger: Logger(label: "vault") { _ in SwiftLogNoOpLogHandler() })
     }
 
     func makeJournal(_ vault: Vault?, loop: Int = 0, rotateAtBytes: Int = 64 << 20) throws(JournalError) -> Journal {
         try Journal(
             directory: configuration.journalDirectory, loop: loop, node: "test-node", clock: clock, rotateAtBytes: rotateAtBytes,
-            sealing: sealing, vault: vault, fileSystem: fileSystem)
+            sealing: sealing, log: log, vault: vault, fileSystem: fileSystem)
     }
 
     var journalFiles: [String] {
@@ -232,6 +245,13 @@ final class Rig {
         var frames: [Frame] = []
         while let frame = try reader.next() { frames.append(frame) }
         return frames
+    }
+
+    /// Everything in the store, against its log.
+    func verifyAll(checkpoint: [UInt8]? = nil) throws -> VerificationReport {
+        try Verifier(
+            store: LocalStore(root: directory.path + "/store"), keys: [signer.publicKey, logSigner.publicKey], recipients: recipientKeys
+        ).verifyAll(checkpoint: checkpoint)
     }
 
     var recipientKeys: RecipientKeys { RecipientKeys(recipient.map { [$0] } ?? []) }

@@ -178,7 +178,7 @@ private func save(_ bytes: [UInt8], _ path: String) throws { try Data(bytes).wri
     /// - Parameter opening: with a recipient's private key; without, from public keys alone.
     @Test(arguments: [false, true]) func everyMutationIsFoundAndNamed(opening: Bool) throws {
         let verifier = Verifier(store: rig.store, keys: [rig.signer.publicKey], recipients: opening ? rig.recipientKeys : RecipientKeys())
-        let untouched = try verifier.verifyAll()
+        let untouched = try verifier.verifyAll(log: false)
         #expect(untouched.verified == 4 && untouched.failed == 0 && untouched.incomplete == 0)
         for session in sessions.prefix(3) { #expect(try segments(session).count >= 3) }
         var generator = SeededGenerator(seed: 42)
@@ -209,7 +209,7 @@ private func save(_ bytes: [UInt8], _ path: String) throws { try Data(bytes).wri
             }
         }
         #expect(seen.count == 10)
-        #expect(try verifier.verifyAll().verified == 4)
+        #expect(try verifier.verifyAll(log: false).verified == 4)
     }
 
     /// Without a manifest the chain alone still finds everything but a cut at the end.
@@ -222,7 +222,7 @@ private func save(_ bytes: [UInt8], _ path: String) throws { try Data(bytes).wri
         #expect(verifier.verify(session, isLive: true).status == .live)
         #expect(verifier.verify(session, isLive: true).findings.isEmpty)
         #expect(verifier.verify(session).status == .incomplete)
-        #expect(try verifier.verifyAll(live: [session]).live == 1)
+        #expect(try verifier.verifyAll(live: [session], log: false).live == 1)
         let second = directory + "/" + ObjectName.segmentFile(2)
         let bytes = try load(second)
         try save(try resealed(second, session, 3), second)
@@ -248,7 +248,7 @@ private func save(_ bytes: [UInt8], _ path: String) throws { try Data(bytes).wri
     }
 
     @Test func theReportIsJSON() throws {
-        let report = try Verifier(store: rig.store, keys: [rig.signer.publicKey]).verifyAll()
+        let report = try Verifier(store: rig.store, keys: [rig.signer.publicKey]).verifyAll(log: false)
         #expect(try VerificationReport.fromJSON(try canonicalJSON(report)) == report)
     }
 

@@ -95,7 +95,7 @@ private final class Listener: CommitWaiter {
     private func makeRecorder() -> LoopRecorder {
         LoopRecorder(eventLoop: loop) {
             try Journal(
-                directory: directory, loop: 0, node: "n", clock: SystemClock(), sealing: Sealing(), vault: nil, fileSystem: files)
+                directory: directory, loop: 0, node: "n", clock: SystemClock(), sealing: Sealing(), log: nil, vault: nil, fileSystem: files)
         }
     }
 
@@ -192,7 +192,8 @@ private final class Listener: CommitWaiter {
         let before = try await loop.submit {
             let recorder = LoopRecorder(eventLoop: loop) {
                 try Journal(
-                    directory: directory, loop: 0, node: "n", clock: SystemClock(), sealing: Sealing(), vault: nil, fileSystem: files)
+                    directory: directory, loop: 0, node: "n", clock: SystemClock(), sealing: Sealing(), log: nil, vault: nil,
+                    fileSystem: files)
             }
             let journal = try recorder.journal()
             let (synced, written) = (try Listener(journal, .synced), try Listener(journal, .written))

@@ -55,12 +55,12 @@ public final class Journal {
     ///   - loop: which event loop; no two journals of a directory may share one.
     ///   - rotateAtBytes: a new file begins once one is at least this long.
     ///   - sealing: what sessions are sealed to.
-    ///   - log: told of each session before anything of it is written.
+    ///   - log: told of each session before anything of it is written; nil, in tests alone, logs none.
     ///   - vault: told of every commit; nil leaves the files to a later recovery.
     ///   - execute: where completions of `commitSynced` run, such as `eventLoop.execute`.
     public init(
         directory: String, loop: Int, node: String, clock: any GatewayClock, rotateAtBytes: Int = 64 << 20,
-        sealing: Sealing, log: (any StartLog)? = nil, vault: Vault?, fileSystem: any FileSystem = LocalFileSystem(),
+        sealing: Sealing, log: (any StartLog)?, vault: Vault?, fileSystem: any FileSystem = LocalFileSystem(),
         execute: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void = { $0() }
     ) throws(JournalError) {
         self.directory = directory

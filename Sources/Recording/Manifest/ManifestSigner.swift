@@ -24,6 +24,12 @@ public struct ManifestPublicKey: Sendable, Hashable {
 
     public var line: String { "gatehouse-ed25519 \(id) \(raw.hexadecimal)\n" }
 
+    /// Whether `signature` is this key's over `message` itself.
+    func isSigned(_ signature: [UInt8], _ message: [UInt8]) -> Bool {
+        guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: raw) else { return false }
+        return key.isValidSignature(signature, for: message)
+    }
+
     func isValid(_ signature: [UInt8], over manifest: [UInt8]) -> Bool {
         guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: raw) else { return false }
         return key.isValidSignature(signature, for: signedMessage(manifest))
@@ -36,18 +42,20 @@ public struct KeyFileError: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String { message }
 }
 
-/// Signs manifests with Ed25519 (RFC 8032).
+/// Signs manifests, or the checkpoints of the log, with Ed25519 (RFC 8032).
 public struct ManifestSigner: Sendable {
     private let key: Curve25519.Signing.PrivateKey
     public let publicKey: ManifestPublicKey
 
-    /// Reads `<directory>/manifest.key`, making it (mode 0600) and `manifest.pub` beside it when it is not there.
+    /// Reads `<directory>/<name>.key`, making it (mode 0600) and `<name>.pub` beside it when it is not there.
     /// - Throws: `KeyFileError` when it cannot be read, made, or is readable by others.
-    public init(directory: String, fileSystem: any FileSystem = LocalFileSystem()) throws(KeyFileError) {
-        let path = directory + "/manifest.key"
+    public init(
+        directory: String, name: String = "manifest", fileSystem: any FileSystem = LocalFileSystem()
+    ) throws(KeyFileError) {
+        let path = "\(directory)/\(name).key"
         do {
             try fileSystem.makeDirectories(directory)
-            if let names = try fileSystem.list(directory), !names.contains("manifest.key") {
+            if let names = try fileSystem.list(directory), !names.contains("\(name).key") {
                 let fresh = Curve25519.Signing.PrivateKey()
                 try writeNew(Array((Array(fresh.rawRepresentation).hexadecimal + "\n").utf8), to: path, in: directory, fileSystem)
             }
@@ -60,15 +68,18 @@ public struct ManifestSigner: Sendable {
                 throw KeyFileError(message: "\(path) holds no usable key")
             }
             publicKey = known
-            if let names = try fileSystem.list(directory), !names.contains("manifest.pub") {
-                try writeNew(Array(known.line.utf8), to: directory + "/manifest.pub", in: directory, fileSystem)
+            if let names = try fileSystem.list(directory), !names.contains("\(name).pub") {
+                try writeNew(Array(known.line.utf8), to: "\(directory)/\(name).pub", in: directory, fileSystem)
             }
         } catch let error as KeyFileError {
             throw error
         } catch {
-            throw KeyFileError(message: "the key that signs manifests could not be read or made: \(error)")
+            throw KeyFileError(message: "the key that signs (\(path)) could not be read or made: \(error)")
         }
     }
+
+    /// Signs `message` itself.
+    func sign(_ message: [UInt8]) throws -> [UInt8] { Array(try key.signature(for: message)) }
 
     /// The bytes of a signature file.
     func signatureFile(for manifest: [UInt8]) throws -> [UInt8] {

@@ -38,6 +38,20 @@ public struct Finding: Error, Sendable, Hashable, Codable, CustomStringConvertib
         case foreignManifest = "foreign-manifest"
         /// The store could not be read.
         case unreadable
+        /// The log has a session that the store has nothing of.
+        case sessionMissing = "session-missing"
+        /// The store has a session that the log does not know.
+        case notLogged = "not-logged"
+        /// The manifest, or the wrapped key, is not the one that the log has.
+        case logMismatch = "log-mismatch"
+        /// Entries of the log are missing or not those that were written.
+        case logDamaged = "log-damaged"
+        /// A checkpoint is not signed by a key that the verifier was given, or not of its form.
+        case checkpointWrong = "checkpoint-wrong"
+        /// The log is not the one that a checkpoint kept elsewhere vouches for.
+        case logRolledBack = "log-rolled-back"
+        /// The store has sessions and no log of them.
+        case logMissing = "log-missing"
         /// Sealed to others than those whose keys were given.
         case sealed
         /// Not a fault: the gateway declared that something is missing.
@@ -50,14 +64,15 @@ public struct Finding: Error, Sendable, Hashable, Codable, CustomStringConvertib
     }
 
     public var kind: Kind
-    public var session: SessionID
-    /// The file's name in the session; nil when it is about the whole session.
+    /// nil when it is about the log.
+    public var session: SessionID?
+    /// The file's name in the session, or an object of the log; nil when it is about the whole session.
     public var file: String?
     /// Where in the file, in bytes, as near as it is known.
     public var offset: UInt64?
     public var message: String
 
-    public init(kind: Kind, session: SessionID, file: String? = nil, offset: UInt64? = nil, message: String) {
+    public init(kind: Kind, session: SessionID?, file: String? = nil, offset: UInt64? = nil, message: String) {
         self.kind = kind
         self.session = session
         self.file = file
@@ -76,7 +91,7 @@ public struct Finding: Error, Sendable, Hashable, Codable, CustomStringConvertib
     }
 
     public var description: String {
-        var text = "session \(session)"
+        var text = session.map { "session \($0)" } ?? "log"
         if let file { text += ", \(file)" }
         if let offset { text += " at \(offset)" }
         return "\(text): \(kind.rawValue): \(message)"
@@ -114,6 +129,10 @@ public struct VerificationReport: Sendable, Hashable, Codable {
     public var live = 0
     public var incomplete = 0
     public var bytes: UInt64 = 0
+    /// What is wrong with the log itself.
+    public var log: [Finding] = []
+    /// How the log compares to a checkpoint that was kept elsewhere; nil when none was given.
+    public var rollback: String?
 
     public init() {}
 

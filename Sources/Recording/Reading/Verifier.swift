@@ -1,3 +1,4 @@
+import Crypto
 public import GatehouseCore
 
 /// Checks evidence from a store and the gateway's public keys alone, in constant memory. Of sealed recordings it checks hashes, chain,
@@ -21,18 +22,93 @@ public struct Verifier: Sendable {
         return check.run(isLive: isLive)
     }
 
-    /// Checks every session of the store.
+    /// Checks every session of the store, and that it has every session which its logs tell of.
     /// - Parameters:
     ///   - live: sessions that are known to go on.
     ///   - keepingAll: keep the reports of sessions that are in order, too; otherwise they are only counted.
-    /// - Throws: when the store cannot be listed.
-    public func verifyAll(live: Set<SessionID> = [], keepingAll: Bool = true) throws -> VerificationReport {
+    ///   - log: false looks at no log.
+    ///   - checkpoint: one that was kept elsewhere.
+    /// - Throws: when the store cannot be listed; `CheckpointError` when the checkpoint is not one of the keys'.
+    public func verifyAll(
+        live: Set<SessionID> = [], keepingAll: Bool = true, log: Bool = true, checkpoint: [UInt8]? = nil
+    ) throws -> VerificationReport {
         var report = VerificationReport()
+        let kept = try checkpoint.map { try Checkpoint($0, keys: Array(keys.values)) }
+        let index = log ? try LogIndex(store, keys: Array(keys.values), kept: kept) : nil
+        var unseen = index?.sessions ?? [:]
+        var sessions = 0
+        var latest = index
+        var mayHaveGrown = true
         try store.forEachSession { session in
-            report.add(verify(session, isLive: live.contains(session)), keepingAll: keepingAll)
+            sessions += 1
+            var found = verify(session, isLive: live.contains(session))
+            if let log = latest, !log.sizes.isEmpty {
+                // A gateway that runs may have begun it since the log was read; it is in the log before it is in the store.
+                if log.sessions[session] == nil, mayHaveGrown {
+                    latest = try LogIndex(store, keys: Array(keys.values))
+                    mayHaveGrown = latest?.sessions[session] != nil
+                }
+                match(&found, latest?.sessions[session])
+            }
+            unseen[session] = nil
+            report.add(found, keepingAll: keepingAll)
             return true
         }
+        guard let index else { return report }
+        report.log = index.findings
+        report.rollback = index.rollback
+        if index.sizes.isEmpty, index.findings.isEmpty, sessions > 0 {
+            report.log.append(
+                Finding(
+                    kind: .logMissing, session: nil, file: "log",
+                    message: "the store has no log, so that a missing session cannot be noticed"))
+        }
+        for (session, entry) in unseen.sorted(by: { $0.key < $1.key }) where !entry.isDeleted {
+            report.add(missing(session, entry, isLive: live.contains(session)), keepingAll: keepingAll)
+        }
         return report
+    }
+
+    /// What the log says of a session that is in the store.
+    private func match(_ report: inout SessionReport, _ entry: LogIndex.Entry?) {
+        func fail(_ kind: Finding.Kind, _ message: String, file: String? = nil) {
+            report.findings.append(Finding(kind: kind, session: report.session, file: file, message: message))
+            report.status = .failed
+        }
+        guard let entry else {
+            fail(.notLogged, "the log does not know this session")
+            return
+        }
+        let manifest = try? read(report.session, ObjectName.manifestFile)
+        guard let manifest else {
+            if entry.manifest != nil {
+                fail(.manifestMissing, "the log has its end, and its manifest is not there", file: ObjectName.manifestFile)
+            }
+            return
+        }
+        if let logged = entry.manifest, logged != Array(SHA256.hash(data: manifest)).hexadecimal {
+            fail(.logMismatch, "the manifest is not the one that the log has", file: ObjectName.manifestFile)
+        }
+        if let keys = (try? Manifest.fromJSON(manifest))?.keys, keys != entry.keys, !entry.keys.isEmpty {
+            fail(.logMismatch, "the session's wrapped keys are not those that the log has", file: ObjectName.manifestFile)
+        }
+    }
+
+    private func read(_ session: SessionID, _ file: String) throws -> [UInt8]? {
+        guard let object = try store.open(ObjectName(session: session, file: file)), object.size <= Manifest.maximumBytes else {
+            return nil
+        }
+        return try object.read(at: 0, count: object.size)
+    }
+
+    private func missing(_ session: SessionID, _ entry: LogIndex.Entry, isLive: Bool) -> SessionReport {
+        let message =
+            entry.manifest == nil
+            ? "the log has its start, and nothing of it is in the store: it goes on, waits for recovery, or was removed"
+            : "the log has its start and its end, and nothing of it is in the store"
+        return SessionReport(
+            session: session, status: isLive ? .live : entry.manifest == nil ? .incomplete : .failed, outcome: nil, segments: 0, frames: 0,
+            bytes: 0, findings: isLive ? [] : [Finding(kind: .sessionMissing, session: session, message: message)])
     }
 }
 

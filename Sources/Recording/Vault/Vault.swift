@@ -25,15 +25,16 @@ public final class Vault: Sendable {
     private let ended = DispatchSemaphore(value: 0)
 
     public init(
-        configuration: VaultConfiguration, store: any ObjectStore, signer: ManifestSigner, sealing: Sealing = Sealing(),
-        clock: any GatewayClock = SystemClock(),
+        configuration: VaultConfiguration, store: any ObjectStore, signer: ManifestSigner, sealing: Sealing,
+        log: EvidenceLog?, clock: any GatewayClock = SystemClock(),
         fileSystem: any FileSystem = LocalFileSystem(), logger: Logger = Logger(label: "gatehouse.vault")
     ) throws {
         self.configuration = configuration
         self.fileSystem = fileSystem
         worker = Mutex(
             try VaultWorker(
-                configuration: configuration, store: store, signer: signer, sealing: sealing, clock: clock, fileSystem: fileSystem,
+                configuration: configuration, store: store, signer: signer, sealing: sealing, log: log, clock: clock,
+                fileSystem: fileSystem,
                 logger: logger))
     }
 

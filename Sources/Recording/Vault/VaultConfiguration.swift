@@ -10,6 +10,8 @@ public struct VaultConfiguration: Sendable, Hashable {
     public var memoryBytes = 32 << 20
     /// A session's frames wait at most this long to be stored.
     public var interval: Duration = .seconds(30)
+    /// The log is published, with a signed checkpoint, at least this often while it has news.
+    public var checkpointInterval: Duration = .seconds(60)
     /// New sessions are refused once this much of the journal is not in the store: an outage of hours at a common load.
     public var highWaterBytes = 1 << 30
     /// New sessions are refused below this much free space: the catalog shares the disk and must never meet its end.

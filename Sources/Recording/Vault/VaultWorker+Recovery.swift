@@ -43,6 +43,7 @@ extension VaultWorker {
         for id in (try fileSystem.list(markDirectory) ?? []).compactMap({ SessionID($0) }) where sessions[id] == nil {
             guard let session = adopt(id) else {
                 // Its manifest is there: the run ended between storing it and taking the mark away.
+                try noteStoredEnd(id)
                 try unmark(id)
                 continue
             }
@@ -50,9 +51,29 @@ extension VaultWorker {
             sessions[id] = session
             orphans.insert(id)
         }
+        try takeOnLogged()
         // More than one: a file that cannot be read is given up after a few.
         for _ in 0..<4 where !orphans.isEmpty || sources.contains(where: \.isLeftover) { pass(everything: true) }
         report.remaining = orphans.count
+    }
+
+    private func noteStoredEnd(_ id: SessionID) throws {
+        guard let object = try store.open(ObjectName(session: id, file: ObjectName.manifestFile)) else { return }
+        let bytes = try object.read(at: 0, count: object.size)
+        try noteEnd(id, bytes, (try? Manifest.fromJSON(bytes).outcome) ?? .interrupted)
+    }
+
+    /// Sessions that the log has a start of and no end: finished with what there is, be it nothing.
+    private func takeOnLogged() throws {
+        guard let log else { return }
+        for (id, _) in log.openSessions where sessions[id] == nil {
+            if let session = adopt(id) {
+                sessions[id] = session
+                orphans.insert(id)
+            } else {
+                try noteStoredEnd(id)
+            }
+        }
     }
 
     private func takeOn(_ feed: JournalFeed) throws(FileError) {
@@ -80,6 +101,8 @@ extension VaultWorker {
             session.tally.noteLoss("stored segment \(session.nextOrdinal) could not be read")
             report.damage.append("session \(id): segment \(session.nextOrdinal) in the store could not be read: \(error)")
         }
+        // Where the opening is lost, the log still has the key.
+        if session.keys.isEmpty { session.keys = log?.keys(of: id) ?? [] }
         return session
     }
 

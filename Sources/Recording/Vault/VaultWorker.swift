@@ -1,3 +1,4 @@
+import Crypto
 import GatehouseCore
 import Logging
 
@@ -31,6 +32,8 @@ final class VaultWorker {
     let store: any ObjectStore
     let signer: ManifestSigner
     let sealing: Sealing
+    /// nil keeps no log: for tests of the rest.
+    let log: EvidenceLog?
     let clock: any GatewayClock
     let fileSystem: any FileSystem
     let logger: Logger
@@ -51,15 +54,18 @@ final class VaultWorker {
     private(set) var pendingBytes = 0
     private var failures = 0
     private var retryAt: UInt64 = 0
+    private var lastCheckpoint: UInt64 = 0
 
     init(
-        configuration: VaultConfiguration, store: any ObjectStore, signer: ManifestSigner, sealing: Sealing, clock: any GatewayClock,
+        configuration: VaultConfiguration, store: any ObjectStore, signer: ManifestSigner, sealing: Sealing, log: EvidenceLog?,
+        clock: any GatewayClock,
         fileSystem: any FileSystem, logger: Logger
     ) throws {
         self.configuration = configuration
         self.store = store
         self.signer = signer
         self.sealing = sealing
+        self.log = log
         self.clock = clock
         self.fileSystem = fileSystem
         self.logger = logger
@@ -82,6 +88,7 @@ final class VaultWorker {
         finishReadyOrphans()
         cutDue(now: now, everything: everything)
         releaseFiles()
+        publishLog(now: now, everything: everything)
     }
 
     // MARK: Reading the journals
@@ -278,6 +285,7 @@ final class VaultWorker {
             try mark(session.id)
             session.isMarked = true
         }
+        try log?.publish(session.id, to: store)
         let segment = try session.segment(builder)
         try store.put(ObjectName(session: session.id, file: ObjectName.segmentFile(segment.header.ordinal)), segment.bytes)
         pendingBytes -= session.pending.count
@@ -290,13 +298,34 @@ final class VaultWorker {
             session: session.id, node: configuration.node, gatewayVersion: configuration.gatewayVersion, keys: session.keys,
             segments: session.segments)
         let bytes = try canonicalJSON(manifest)
+        try log?.publish(session.id, to: store)
         try store.put(ObjectName(session: session.id, file: ObjectName.signatureFile), try signer.signatureFile(for: bytes))
         try store.put(ObjectName(session: session.id, file: ObjectName.manifestFile), bytes)
+        try noteEnd(session.id, bytes, manifest.outcome)
         if session.isMarked { try unmark(session.id) }
         sessions[session.id] = nil
         sealing.end(session.id)
         if orphans.remove(session.id) != nil {
             if manifest.outcome == .ended { report.ended += 1 } else { report.interrupted += 1 }
+        }
+    }
+
+    /// Has the log know that a session's manifest is in the store.
+    func noteEnd(_ id: SessionID, _ manifest: [UInt8], _ outcome: Manifest.Outcome) throws {
+        guard let log, log.openSessions[id] != nil else { return }
+        try log.ended(id, manifest: Array(SHA256.hash(data: manifest)).hexadecimal, outcome: outcome)
+    }
+
+    /// Publishes the log when that is due; also checkpoints are made of it then.
+    private func publishLog(now: UInt64, everything: Bool) {
+        guard let log, log.hasNews else { return }
+        let interval = UInt64(clamping: configuration.checkpointInterval.components.seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        guard everything || now &- lastCheckpoint >= interval.partialValue else { return }
+        do {
+            try log.publish(to: store)
+            lastCheckpoint = now
+        } catch {
+            fail("the log could not be published: \(error)", now: now)
         }
     }
 

@@ -9,6 +9,7 @@ struct Verify: AsyncParsableCommand {
             EXAMPLES
               gatehouse verify /var/lib/gatehouse
               gatehouse verify /backup/store --public-key signing.pub
+              gatehouse verify /backup/store --checkpoint checkpoint-of-yesterday
               gatehouse verify /var/lib/gatehouse --session ID --format json
               gatehouse verify /backup/store --public-key signing.pub --key-file auditor.key    opens and counts every frame, too
             """)
@@ -23,6 +24,12 @@ struct Verify: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Check one session only.", valueName: "id"))
     var session: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "A signed checkpoint of the log that was kept elsewhere: without one, a log that was rolled back cannot be noticed.",
+            valueName: "file"))
+    var checkpoint: String?
+
     @OptionGroup var keys: KeyOptions
     @OptionGroup var output: OutputOptions
 
@@ -32,7 +39,9 @@ struct Verify: AsyncParsableCommand {
 
     func run() async throws {
         let report = try await verifyStore(
-            VerificationRequest(directory: directory, publicKeyFile: publicKey, session: session, recipients: try keys.keys()))
+            VerificationRequest(
+                directory: directory, publicKeyFile: publicKey, session: session, recipients: try keys.keys(),
+                checkpointFile: checkpoint))
         let findings = report["findings"]?.elements ?? []
         switch output.format {
         case .json: print(try report.text(pretty: true))
@@ -50,7 +59,7 @@ struct Verify: AsyncParsableCommand {
             let text = finding["detail"]?.string ?? finding["message"]?.string ?? ""
             print(
                 forTerminal(
-                    "\(finding["session"]?.string ?? "store"): \(finding["kind"]?.string ?? "finding"): \(text)\(place.isEmpty ? "" : " (\(place))")"
+                    "\(finding["session"]?.string ?? "log"): \(finding["kind"]?.string ?? "finding"): \(text)\(place.isEmpty ? "" : " (\(place))")"
                 ))
         }
         let sessions = report["sessions"]?.integer ?? report["sessions"]?.elements.count ?? 0

@@ -61,7 +61,10 @@ struct Gateway: Sendable {
     func command(_ arguments: [String], token: String, deadline: Duration = .seconds(60)) async throws -> Finished {
         try await Shell.run(
             Project.gatehouse, arguments,
-            environment: ["GATEHOUSE_TOKEN": token, "GATEHOUSE_ADDRESS": "http://127.0.0.1:\(configuration.adminPort)"],
+            environment: [
+                "GATEHOUSE_TOKEN": token, "GATEHOUSE_ADDRESS": "http://127.0.0.1:\(configuration.adminPort)",
+                "GATEHOUSE_KEY_FILE": configuration.dataDirectory + "/keys/recipient.key",
+            ],
             deadline: deadline)
     }
 

@@ -72,7 +72,7 @@ import Testing
     }
 
     private func makeJournal() throws -> Journal {
-        try Journal(directory: directory, loop: 0, node: "n", clock: SystemClock(), sealing: Sealing(), vault: nil)
+        try Journal(directory: directory, loop: 0, node: "n", clock: SystemClock(), sealing: Sealing(), log: nil, vault: nil)
     }
 
     private let query = ByteBuffer(bytes: Message.query("select 1").bytes)

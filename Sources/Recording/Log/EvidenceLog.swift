@@ -1,0 +1,301 @@
+import Foundation
+public import GatehouseCore
+import Synchronization
+
+/// A node's log of all its sessions: an append-only Merkle tree (RFC 9162) whose entries are handed to the kernel before what they tell of
+/// goes on, and whose signed checkpoints go to the store and, if wanted, elsewhere.
+public final class EvidenceLog: StartLog {
+    /// A session that has a start and no end.
+    struct Open: Hashable {
+        var index: UInt64
+        var keys: [WrappedKey]
+    }
+
+    fileprivate struct State {
+        var tree = MerkleTree()
+        var open: [SessionID: Open] = [:]
+        /// Records that no checkpoint in the store covers.
+        var unpublished: [[UInt8]] = []
+        var publishedSize: UInt64 = 0
+        var descriptor: Int32?
+        var path = ""
+        var fileSize = 0
+    }
+
+    private static let fileBytes = 16 << 20
+    private static let objectBytes = 4 << 20
+
+    private let directory: String
+    private let node: String
+    private let signer: ManifestSigner
+    private let clock: any GatewayClock
+    private let fileSystem: any FileSystem
+    private let onCheckpoint: @Sendable ([UInt8]) -> Void
+    private let state: Mutex<State>
+    private let publishing = Mutex(())
+
+    /// Reads what is there, and what the store has of it.
+    /// - Parameter onCheckpoint: given each new checkpoint, to be kept elsewhere.
+    /// - Throws: `LogError` when the store's log is not the one that is here: it would be forked.
+    public init(
+        directory: String, node: String, signer: ManifestSigner, store: any ObjectStore, clock: any GatewayClock,
+        fileSystem: any FileSystem = LocalFileSystem(), onCheckpoint: @escaping @Sendable ([UInt8]) -> Void = { _ in }
+    ) throws {
+        self.directory = directory
+        self.node = node
+        self.signer = signer
+        self.clock = clock
+        self.fileSystem = fileSystem
+        self.onCheckpoint = onCheckpoint
+        try fileSystem.makeDirectories(directory)
+        state = Mutex(try Self.load(directory, node, signer, store, fileSystem))
+    }
+
+    // MARK: Reading what is there
+
+    private static func load(
+        _ directory: String, _ node: String, _ signer: ManifestSigner, _ store: any ObjectStore, _ fileSystem: any FileSystem
+    ) throws -> State {
+        var state = State()
+        let published = try newestCheckpoint(node, signer, store)
+        func take(_ json: [UInt8]) throws {
+            if let published, state.tree.size == published.size { try check(state.tree, published) }
+            state.note(try LogEntry.fromJSON(json), json)
+        }
+        let names = try fileSystem.list(directory) ?? []
+        let files = names.compactMap { name in name.hasSuffix(".entries") ? UInt64(name.dropLast(8)) : nil }.sorted()
+        for (position, first) in files.enumerated() {
+            guard first == state.tree.size else {
+                throw LogError("the log in \(directory) has no entry \(state.tree.size); restore the directory from a backup")
+            }
+            let next = position + 1 < files.count ? files[position + 1] : .max
+            let path = "\(directory)/\(LogName.padded(first)).entries"
+            // What follows the first record that is not sound was never said to be written.
+            for json in LogEntry.records(try readFile(path, fileSystem)).entries where state.tree.size < next { try take(json) }
+        }
+        // A file without a sound entry is in the way of the one that begins at the same entry.
+        for first in files where first == state.tree.size { try fileSystem.remove("\(directory)/\(LogName.padded(first)).entries") }
+        if let published {
+            if state.tree.size < published.size {
+                // The directory was lost, or is older than the store: the store has the rest.
+                var index: UInt64 = 0
+                let here = state.tree.size
+                var restored: [[UInt8]] = []
+                _ = try LogReader(node: node, store: store).forEach { json, _ in
+                    defer { index += 1 }
+                    if index >= here, index < published.size {
+                        try take(json)
+                        restored.append(LogEntry.record(json))
+                    }
+                    return index + 1 < published.size
+                }
+                guard state.tree.size == published.size else {
+                    throw LogError("the store's log of \(node) ends at \(state.tree.size), before its checkpoint of \(published.size)")
+                }
+                try writeFile("\(directory)/\(LogName.padded(here)).entries", restored.flatMap(\.self), fileSystem)
+                try fileSystem.synchronizeDirectory(directory)
+            }
+            if state.tree.size == published.size { try check(state.tree, published) }
+            state.publishedSize = published.size
+            state.unpublished.removeFirst(min(state.unpublished.count, Int(clamping: published.size)))
+        }
+        return state
+    }
+
+    private static func check(_ tree: MerkleTree, _ published: Checkpoint) throws {
+        guard tree.root == published.root else {
+            throw LogError(
+                "the log that is kept here is not the one that the store has of \(published.node) (they differ before entry \(published.size)); "
+                    + "restore the log's directory, or give this gateway another `node` name")
+        }
+    }
+
+    private static func newestCheckpoint(_ node: String, _ signer: ManifestSigner, _ store: any ObjectStore) throws -> Checkpoint? {
+        var newest: ObjectKey?
+        try store.forEachKey(below: LogName.folder(node) + "/checkpoints") { key in
+            newest = key
+            return true
+        }
+        guard let newest, let object = try store.open(newest) else { return nil }
+        do {
+            return try Checkpoint(try object.read(at: 0, count: object.size), keys: [signer.publicKey])
+        } catch let error as CheckpointError {
+            throw LogError(
+                "the store has a log of \(node) that this gateway's key did not sign (\(newest): \(error.message)); restore the key, or give this gateway another `node` name"
+            )
+        }
+    }
+
+    private static func readFile(_ path: String, _ fileSystem: any FileSystem) throws -> [UInt8] {
+        let descriptor = try fileSystem.open(path, .read)
+        defer { fileSystem.close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: try fileSystem.size(descriptor, path: path))
+        let count = try bytes.withUnsafeMutableBytes { try fileSystem.readFully(descriptor, path: path, into: $0, at: 0) }
+        return Array(bytes.prefix(count))
+    }
+
+    private static func writeFile(_ path: String, _ bytes: [UInt8], _ fileSystem: any FileSystem) throws {
+        let descriptor = try fileSystem.open(path, .create)
+        defer { fileSystem.close(descriptor) }
+        try bytes.withUnsafeBytes { try fileSystem.writeAll(descriptor, path: path, $0) }
+        try fileSystem.synchronize(descriptor, path: path)
+    }
+
+    // MARK: Appending
+
+    public var size: UInt64 { state.withLock(\.tree.size) }
+    public var publishedSize: UInt64 { state.withLock(\.publishedSize) }
+    /// The key that vouches for it.
+    public var publicKey: ManifestPublicKey { signer.publicKey }
+
+    /// Sessions that have a start and no end.
+    var openSessions: [SessionID: Open] { state.withLock(\.open) }
+
+    /// The wrapped key of a session that has not ended.
+    func keys(of session: SessionID) -> [WrappedKey]? { state.withLock { $0.open[session]?.keys } }
+
+    public func began(_ session: SessionID, keys: [WrappedKey], at time: WallTime) throws {
+        try append(.start) {
+            $0.session = session
+            $0.keys = keys
+            $0.time = time
+        }
+    }
+
+    /// The manifest of a session is in the store.
+    func ended(_ session: SessionID, manifest: String, outcome: Manifest.Outcome) throws {
+        try append(.end) {
+            $0.session = session
+            $0.manifest = manifest
+            $0.outcome = outcome
+        }
+    }
+
+    /// Something was done to the gateway itself, or a session was deleted (`kind` tombstone).
+    public func note(
+        _ action: String, by: String, detail: [String: String] = [:], kind: LogEntry.Kind = .administration, session: SessionID? = nil,
+        manifest: String? = nil
+    ) throws {
+        try append(kind) {
+            $0.action = action
+            $0.by = by
+            $0.detail = detail
+            $0.session = session
+            $0.manifest = manifest
+        }
+    }
+
+    private func append(_ kind: LogEntry.Kind, _ fill: (inout LogEntry) -> Void) throws {
+        try state.withLock { state in
+            var entry = LogEntry(node: node, index: state.tree.size, time: clock.wallTime(), kind: kind)
+            fill(&entry)
+            let json = try canonicalJSON(entry)
+            guard json.count <= LogEntry.maximumBytes else {
+                throw LogError("an entry of \(json.count) bytes is above the log's limit of 64 KiB")
+            }
+            try write(LogEntry.record(json), &state)
+            state.note(entry, json)
+        }
+    }
+
+    private func write(_ record: [UInt8], _ state: inout State) throws {
+        if state.descriptor == nil || state.fileSize >= Self.fileBytes {
+            let path = "\(directory)/\(LogName.padded(state.tree.size)).entries"
+            let descriptor = try fileSystem.open(path, .create)
+            if let old = state.descriptor { retire(old, &state) }
+            (state.descriptor, state.path, state.fileSize) = (descriptor, path, 0)
+        }
+        guard let descriptor = state.descriptor else { return }
+        do {
+            try record.withUnsafeBytes { try fileSystem.writeAll(descriptor, path: state.path, $0) }
+            state.fileSize += record.count
+        } catch {
+            // What was written of it is no entry: the file is left, or made anew if nothing else is in it.
+            if state.fileSize == 0 { try? fileSystem.remove(state.path) }
+            retire(descriptor, &state)
+            state.descriptor = nil
+            throw error
+        }
+    }
+
+    private func retire(_ descriptor: Int32, _ state: inout State) {
+        try? fileSystem.synchronize(descriptor, path: state.path)
+        fileSystem.close(descriptor)
+    }
+
+    public func synchronize() throws {
+        try state.withLock { state in
+            guard let descriptor = state.descriptor else { return }
+            try fileSystem.synchronize(descriptor, path: state.path)
+        }
+    }
+
+    deinit {
+        state.withLock { if let descriptor = $0.descriptor { fileSystem.close(descriptor) } }
+    }
+
+    // MARK: Publishing
+
+    /// Whether the store lacks an entry.
+    public var hasNews: Bool { state.withLock { $0.tree.size > $0.publishedSize } }
+
+    /// Puts what is new into the store, then a signed checkpoint over all.
+    public func publish(to store: any ObjectStore) throws {
+        try publishing.withLock { _ in
+            let (records, first, checkpoint) = state.withLock { state in
+                (
+                    state.unpublished, state.publishedSize,
+                    Checkpoint(node: node, size: state.tree.size, root: state.tree.root, time: clock.wallTime())
+                )
+            }
+            guard !records.isEmpty else { return }
+            var position = 0
+            while position < records.count {
+                var bytes: [UInt8] = []
+                let start = position
+                while position < records.count, bytes.isEmpty || bytes.count + records[position].count <= Self.objectBytes {
+                    bytes += records[position]
+                    position += 1
+                }
+                try store.put(LogName.entries(node, first: first + UInt64(start), count: position - start), bytes, retainUntil: nil)
+            }
+            let note = try checkpoint.signed(by: signer)
+            try store.put(LogName.checkpoint(node, size: checkpoint.size), note, retainUntil: nil)
+            state.withLock { state in
+                state.unpublished.removeFirst(records.count)
+                state.publishedSize = checkpoint.size
+            }
+            onCheckpoint(note)
+        }
+    }
+
+    /// Has the store know of a session before it has anything else of it.
+    func publish(_ session: SessionID, to store: any ObjectStore) throws {
+        let isPublished = state.withLock { state in state.open[session].map { $0.index < state.publishedSize } ?? true }
+        if !isPublished { try publish(to: store) }
+    }
+}
+
+extension EvidenceLog.State {
+    /// Takes an entry that is written.
+    fileprivate mutating func note(_ entry: LogEntry, _ json: [UInt8]) {
+        if let session = entry.session {
+            switch entry.kind {
+            case .start: open[session] = .init(index: entry.index, keys: entry.keys ?? [])
+            case .end, .tombstone: open[session] = nil
+            case .administration: break
+            }
+        }
+        tree.append(MerkleTree.leafHash(json))
+        unpublished.append(LogEntry.record(json))
+    }
+}
+
+/// The log cannot go on.
+public struct LogError: Error, Sendable, Hashable, CustomStringConvertible {
+    public var message: String
+
+    init(_ message: String) { self.message = message }
+
+    public var description: String { message }
+}

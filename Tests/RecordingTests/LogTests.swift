@@ -1,0 +1,379 @@
+import Crypto
+import Foundation
+import GatehouseCore
+import Testing
+
+@testable import Recording
+
+private func leaves(_ count: Int) -> [[UInt8]] { (0..<count).map { MerkleTree.leafHash(Array("leaf \($0)".utf8)) } }
+
+private func tree(_ leaves: some Sequence<[UInt8]>) -> MerkleTree {
+    var tree = MerkleTree()
+    for leaf in leaves { tree.append(leaf) }
+    return tree
+}
+
+@Suite struct MerkleTreeTests {
+    /// The test vectors that implementations of RFC 6962 and 9162 share: eight leaves, and the root at each size.
+    @Test func rootsAreThoseOfTheKnownVectors() {
+        let entries: [[UInt8]] = [
+            [], [0x00], [0x10], [0x20, 0x21], [0x30, 0x31], [0x40, 0x41, 0x42, 0x43], Array(0x50...0x57), Array(0x60...0x6f),
+        ]
+        let roots = [
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+            "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+            "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+            "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+            "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+            "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+            "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
+            "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+        ]
+        for size in 0...8 { #expect(tree(entries.prefix(size).map(MerkleTree.leafHash)).root.hexadecimal == roots[size]) }
+    }
+
+    @Test func everyInclusionProofHoldsAndNoChangedOneDoes() throws {
+        for size in 1...40 {
+            let leaves = leaves(size)
+            let root = tree(leaves).root
+            for index in 0..<size {
+                let proof = try #require(MerkleProof.inclusion(of: index, in: leaves))
+                func holds(_ proof: [[UInt8]], _ leaf: [UInt8], _ index: Int, _ size: Int) -> Bool {
+                    MerkleProof.verifyInclusion(proof, of: leaf, at: UInt64(index), size: UInt64(size), root: root)
+                }
+                #expect(holds(proof, leaves[index], index, size))
+                #expect(!holds(proof, MerkleTree.leafHash([1]), index, size))
+                #expect(!holds(proof + [root], leaves[index], index, size))
+                #expect(!holds(proof, leaves[index], index + size, size))
+                if !proof.isEmpty { #expect(!holds(Array(proof.dropLast()), leaves[index], index, size)) }
+                for place in proof.indices {
+                    var changed = proof
+                    changed[place][place % 32] ^= 1
+                    #expect(!holds(changed, leaves[index], index, size))
+                }
+                if size > 1 { #expect(!holds(proof, leaves[index], (index + 1) % size, size)) }
+            }
+        }
+        #expect(MerkleProof.inclusion(of: 3, in: leaves(3)) == nil)
+        #expect(!MerkleProof.verifyInclusion([[1]], of: [], at: 0, size: .max, root: []))
+    }
+
+    @Test func everyConsistencyProofHoldsAndNoChangedOneDoes() throws {
+        for size in 1...40 {
+            let leaves = leaves(size)
+            let root = tree(leaves).root
+            for first in 1...size {
+                let old = tree(leaves.prefix(first)).root
+                let proof = try #require(MerkleProof.consistency(from: first, in: leaves))
+                func holds(_ proof: [[UInt8]], _ old: [UInt8], _ new: [UInt8]) -> Bool {
+                    MerkleProof.verifyConsistency(proof, from: UInt64(first), old, to: UInt64(size), new)
+                }
+                #expect(holds(proof, old, root), "\(first) of \(size)")
+                #expect(!holds(proof, MerkleTree.leafHash([2]), root))
+                #expect(!holds(proof, old, MerkleTree.leafHash([2])))
+                #expect(!holds(proof + [root], old, root))
+                for place in proof.indices {
+                    var changed = proof
+                    changed[place][place % 32] ^= 1
+                    #expect(!holds(changed, old, root))
+                }
+            }
+        }
+        #expect(!MerkleProof.verifyConsistency([], from: 0, [], to: 5, []))
+    }
+}
+
+@Suite struct EvidenceLogTests {
+    private func session(_ rig: Rig, _ number: UInt64) -> SessionID { SessionID(high: 0x0196_5BBF_C000_7001, low: number) }
+
+    private func filled(_ rig: Rig, _ count: UInt64) throws -> EvidenceLog {
+        let log = try rig.makeLog()
+        for number in 1...count {
+            try log.began(session(rig, number), keys: [WrappedKey(recipient: "r", key: "k\(number)")], at: rig.clock.wallTime())
+            if number % 2 == 0 { try log.ended(session(rig, number), manifest: "aa", outcome: .ended) }
+        }
+        return log
+    }
+
+    @Test func aLogIsTheSameAfterItIsOpenedAgain() throws {
+        let rig = try Rig()
+        var log = try filled(rig, 5)
+        #expect(log.size == 7 && Set(log.openSessions.keys) == [session(rig, 1), session(rig, 3), session(rig, 5)])
+        try log.publish(to: rig.store)
+        for _ in 0..<3 {
+            let size = log.size
+            log = try rig.makeLog()
+            #expect(log.size == size && log.openSessions.count == 3 && log.keys(of: session(rig, 3))?.first?.key == "k3")
+            try log.note("again", by: "test")
+            try log.publish(to: rig.store)
+            #expect(log.publishedSize == log.size && !log.hasNews)
+        }
+        let index = try LogIndex(rig.store, keys: [rig.logSigner.publicKey])
+        #expect(index.findings.isEmpty && index.sizes == ["test-node": 10] && index.sessions.count == 5)
+    }
+
+    /// The kernel keeps what was written, up to any byte.
+    @Test func aTornTailIsNoEntryWhereverItEnds() throws {
+        let rig = try Rig()
+        _ = try filled(rig, 3)
+        let path = rig.directory.path + "/log/0000000000000000.entries"
+        let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+        for cut in stride(from: 0, through: whole.count, by: soakFactor > 1 ? 1 : 7) {
+            let rig = try Rig()
+            try FileManager.default.createDirectory(atPath: rig.directory.path + "/log", withIntermediateDirectories: true)
+            try whole.prefix(cut).write(to: URL(fileURLWithPath: rig.directory.path + "/log/0000000000000000.entries"))
+            let log = try rig.makeLog()
+            let before = log.size
+            #expect(Int(before) == LogEntry.records(Array(whole.prefix(cut))).entries.count)
+            try log.note("on", by: "test")
+            #expect(try rig.makeLog().size == before + 1)
+        }
+    }
+
+    @Test func aFailedWriteIsNoEntry() throws {
+        let rig = try Rig()
+        let log = try filled(rig, 3)
+        let size = log.size
+        rig.fileSystem.change {
+            $0.callsBeforeFailure = 0
+            $0.operation = "write"
+        }
+        #expect(throws: FileError.self) { try log.note("lost", by: "test") }
+        rig.fileSystem.change { $0.callsBeforeFailure = nil }
+        #expect(log.size == size)
+        try log.note("kept", by: "test")
+        #expect(try rig.makeLog().size == size + 1)
+    }
+
+    /// Publication that dies at each call in turn is finished by the next run, and verifies.
+    @Test func publicationThatIsKilledIsFinished() throws {
+        var step = 0
+        while true {
+            let rig = try Rig()
+            let log = try filled(rig, 4)
+            try log.publish(to: rig.store)
+            try log.note("more", by: "test")
+            rig.fileSystem.change {
+                $0.callsBeforeFailure = step
+                $0.isDeath = true
+            }
+            _ = try? log.publish(to: rig.store)
+            let hasDied = rig.fileSystem.hasFailed
+            let next = try rig.survivor()
+            let again = try next.makeLog()
+            try again.note("and more", by: "test")
+            try again.publish(to: next.store)
+            let index = try LogIndex(next.store, keys: [rig.logSigner.publicKey])
+            #expect(index.findings.isEmpty && index.sizes == ["test-node": again.size], "call \(step): \(index.findings)")
+            guard hasDied else { break }
+            step += 1
+        }
+        #expect(step > 5)
+    }
+
+    @Test func aLostDirectoryIsRestoredFromTheStore() throws {
+        let rig = try Rig()
+        let log = try filled(rig, 5)
+        try log.publish(to: rig.store)
+        try FileManager.default.removeItem(atPath: rig.directory.path + "/log")
+        let restored = try rig.makeLog()
+        #expect(restored.size == log.size && restored.openSessions == log.openSessions && restored.publishedSize == log.size)
+        try restored.note("on", by: "test")
+        try restored.publish(to: rig.store)
+        #expect(try LogIndex(rig.store, keys: [rig.logSigner.publicKey]).findings.isEmpty)
+    }
+
+    /// A log that went on elsewhere is never forked.
+    @Test func anotherLogUnderTheSameNameIsRefused() throws {
+        let rig = try Rig()
+        try filled(rig, 5).publish(to: rig.store)
+        let other = try Rig()
+        other.clock.advance(.seconds(1))
+        _ = try filled(other, 6)
+        #expect(throws: LogError.self) {
+            _ = try EvidenceLog(
+                directory: other.directory.path + "/log", node: "test-node", signer: rig.logSigner, store: rig.store, clock: rig.clock)
+        }
+        #expect(throws: LogError.self) {
+            _ = try EvidenceLog(
+                directory: other.directory.path + "/log", node: "test-node", signer: other.logSigner, store: rig.store, clock: rig.clock)
+        }
+    }
+
+    @Test func checkpointsAreSignedNotes() throws {
+        let rig = try Rig()
+        let checkpoint = Checkpoint(node: "n", size: 7, root: [UInt8](repeating: 9, count: 32), time: WallTime(nanoseconds: 5))
+        let note = try checkpoint.signed(by: rig.logSigner)
+        #expect(try Checkpoint(note, keys: [rig.signer.publicKey, rig.logSigner.publicKey]) == checkpoint)
+        #expect(throws: CheckpointError.self) { try Checkpoint(note, keys: [rig.signer.publicKey]) }
+        for bit in 0..<note.count * 8 {
+            var changed = note
+            changed[bit / 8] ^= 1 << (bit % 8)
+            let read = try? Checkpoint(changed, keys: [rig.logSigner.publicKey])
+            // Base64 has spare bits, and lines behind the signature are others' signatures.
+            #expect(read == nil || read == checkpoint, "bit \(bit)")
+        }
+    }
+}
+
+/// A whole store against its log.
+@Suite struct LoggedStoreTests {
+    private let rig: Rig
+    private let sessions: [SessionID]
+    private let early: [UInt8]
+
+    init() throws {
+        let rig = try Rig { $0.segmentBytes = 4_000 }
+        let vault = try rig.makeVault()
+        let journal = try rig.makeJournal(vault)
+        var generator = SeededGenerator(seed: 51)
+        var early: [UInt8] = []
+        let writers = (0..<4).map { _ in Writer(SessionID(at: rig.clock.wallTime(), using: &generator), clock: rig.clock) }
+        for (index, writer) in writers.enumerated() {
+            try writer.start(journal)
+            for _ in 0..<20 { try writer.write(using: &generator) }
+            try writer.end()
+            try journal.commit()
+            vault.flush()
+            if index == 1, let size = rig.log?.publishedSize {
+                let object = try #require(try rig.store.open(LogName.checkpoint("test-node", size: size)))
+                early = try object.read(at: 0, count: object.size)
+            }
+        }
+        journal.close()
+        vault.flush()
+        self.rig = rig
+        self.early = early
+        sessions = writers.map(\.session)
+    }
+
+    private func kinds() throws -> Set<Finding.Kind> {
+        let report = try rig.verifyAll()
+        return Set((report.log + report.sessions.flatMap(\.findings)).map(\.kind).filter(\.isFault))
+    }
+
+    @Test func anUntouchedStoreIsWhole() throws {
+        let report = try rig.verifyAll()
+        #expect(report.verified == 4 && report.log.isEmpty && report.failed == 0 && report.incomplete == 0 && report.rollback == nil)
+    }
+
+    @Test func aRemovedSessionIsMissed() throws {
+        try rig.store.delete(sessions[2])
+        let report = try rig.verifyAll()
+        #expect(report.failed == 1 && report.sessions.first { $0.session == sessions[2] }?.findings.map(\.kind) == [.sessionMissing])
+    }
+
+    @Test func aSessionThatOnlyStartedIsMissed() throws {
+        let log = try #require(rig.log)
+        let id = SessionID(high: 0x0196_5BBF_C000_7001, low: 5)
+        try log.began(id, keys: [], at: rig.clock.wallTime())
+        try log.publish(to: rig.store)
+        let report = try rig.verifyAll()
+        #expect(report.incomplete == 1 && report.sessions.first { $0.session == id }?.findings.map(\.kind) == [.sessionMissing])
+        // The next run finishes it, with nothing in it.
+        _ = try rig.survivor().makeVault().recover()
+        #expect(try kinds().isEmpty)
+        #expect(try Manifest.load(id, from: rig.store)?.outcome == .interrupted)
+    }
+
+    @Test func aRemovedManifestAndAnotherManifestAreNoticed() throws {
+        let directory = rig.store.directory(of: sessions[0])
+        let manifest = try Data(contentsOf: URL(fileURLWithPath: directory + "/manifest.json"))
+        let signature = try Data(contentsOf: URL(fileURLWithPath: directory + "/manifest.sig"))
+        try FileManager.default.removeItem(atPath: directory + "/manifest.json")
+        #expect(try kinds() == [.manifestMissing])
+        // Signed with the gateway's own key, and yet not what it logged.
+        var other = try Manifest.fromJSON(manifest)
+        other.endReason = "somebody-else"
+        let bytes = try canonicalJSON(other)
+        try Data(bytes).write(to: URL(fileURLWithPath: directory + "/manifest.json"))
+        try Data(rig.signer.signatureFile(for: bytes)).write(to: URL(fileURLWithPath: directory + "/manifest.sig"))
+        #expect(try kinds() == [.logMismatch])
+        try manifest.write(to: URL(fileURLWithPath: directory + "/manifest.json"))
+        try signature.write(to: URL(fileURLWithPath: directory + "/manifest.sig"))
+        #expect(try kinds().isEmpty)
+    }
+
+    @Test func aTombstoneExplainsARemovedSession() throws {
+        let log = try #require(rig.log)
+        try rig.store.delete(sessions[1])
+        try log.note("thirty-days", by: "retention", kind: .tombstone, session: sessions[1])
+        try log.publish(to: rig.store)
+        #expect(try kinds().isEmpty)
+    }
+
+    /// A log that is cut back to an earlier checkpoint is sound in itself: only one kept elsewhere shows it.
+    @Test func aRolledBackLogIsFoundByACheckpointKeptElsewhere() throws {
+        let newest = try #require(rig.log?.publishedSize)
+        let object = try #require(try rig.store.open(LogName.checkpoint("test-node", size: newest)))
+        let late = try object.read(at: 0, count: object.size)
+        #expect(try rig.verifyAll(checkpoint: late).rollback?.hasPrefix("checked") == true)
+        #expect(try rig.verifyAll(checkpoint: early).rollback?.hasPrefix("checked") == true)
+        let kept = try Checkpoint(early, keys: [rig.logSigner.publicKey])
+        var keys: [ObjectKey] = []
+        try rig.store.forEachKey(below: "log/test-node") { key in
+            keys.append(key)
+            return true
+        }
+        for key in keys {
+            let number = UInt64(key.path.split(separator: "/").last?.split(separator: "-").first ?? "") ?? 0
+            if key.path.contains("/checkpoints/") ? number > kept.size : number >= kept.size { try rig.store.delete(key) }
+        }
+        for session in sessions.dropFirst(2) { try rig.store.delete(session) }
+        #expect(try kinds().isEmpty, "sound in itself")
+        let report = try rig.verifyAll(checkpoint: late)
+        #expect(report.rollback?.hasPrefix("FAILED") == true && report.log.map(\.kind) == [.logRolledBack])
+        #expect(try rig.verifyAll(checkpoint: early).log.isEmpty)
+    }
+
+    @Test func everyFlippedBitOfTheLogIsFound() throws {
+        var keys: [ObjectKey] = []
+        try rig.store.forEachKey(below: "log") { key in
+            keys.append(key)
+            return true
+        }
+        var generator = SeededGenerator(seed: 52)
+        let verifier = rig
+        for _ in 0..<(60 * soakFactor) {
+            let key = keys[Int.random(in: 0..<keys.count, using: &generator)]
+            let path = rig.directory.path + "/store/" + key.path
+            let before = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+            var changed = before
+            let bit = Int.random(in: 0..<before.count * 8, using: &generator)
+            changed[bit / 8] ^= 1 << (bit % 8)
+            try Data(changed).write(to: URL(fileURLWithPath: path))
+            let log = try verifier.verifyAll().log
+            // Base64's spare bits are the one place where a changed byte says the same.
+            let isBase64 = key.path.contains("/checkpoints/") && log.isEmpty
+            if isBase64 {
+                let keys = [rig.logSigner.publicKey]
+                #expect(try Checkpoint(changed, keys: keys) == Checkpoint(before, keys: keys), "bit \(bit) of \(key)")
+            } else {
+                #expect(log.contains { $0.file?.hasPrefix("log/test-node") == true }, "bit \(bit) of \(key): \(log)")
+            }
+            try Data(before).write(to: URL(fileURLWithPath: path))
+        }
+    }
+
+    @Test func aRemovedLogIsMissed() throws {
+        try FileManager.default.removeItem(atPath: rig.directory.path + "/store/log")
+        #expect(try kinds() == [.logMissing])
+    }
+
+    @Test func aSessionThatTheLogDoesNotKnowIsNoticed() throws {
+        let other = try Rig()
+        let vault = try other.makeVault()
+        let journal = try other.makeJournal(vault)
+        let writer = Writer(SessionID(at: rig.clock.wallTime()), clock: rig.clock)
+        try writer.start(journal)
+        try writer.end()
+        journal.close()
+        vault.flush()
+        for name in try other.store.list(writer.session) {
+            let object = try #require(try other.store.open(ObjectName(session: writer.session, file: name)))
+            try rig.store.put(ObjectName(session: writer.session, file: name), try object.read(at: 0, count: object.size))
+        }
+        #expect(try kinds().contains(.notLogged))
+    }
+}
