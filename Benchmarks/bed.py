@@ -106,7 +106,8 @@ class Bed:
         direct.run("pgbench", "-i", "-q", "-s", str(SCALE), "-I", "dtGvp")
         direct.run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", input="""
             CREATE TABLE documents AS SELECT n AS id, repeat(md5(n::text), 31) AS body FROM generate_series(1, 205000) AS n;
-            VACUUM ANALYZE documents;
+            CREATE TABLE digests AS SELECT n AS id, encode(sha256(n::text::bytea), 'hex') AS digest FROM generate_series(1, 3000000) AS n;
+            VACUUM ANALYZE documents, digests;
         """)
         return facts
 
@@ -186,19 +187,20 @@ listen postgres
                 return json.loads(line)
         raise SystemExit("bench: the OIDC provider did not start")
 
-    def gatehouse(self, tls):
-        return self.part(f"gatehouse {tls}", lambda: self.make_gatehouse(tls))
+    def gatehouse(self, tls, sealed=True):
+        return self.part(f"gatehouse {tls} {sealed}", lambda: self.make_gatehouse(tls, sealed))
 
-    def make_gatehouse(self, tls):
+    def make_gatehouse(self, tls, sealed):
         server, provider = self.server(), self.provider()
         port, admin = free_port(), free_port()
-        name = f"gatehouse-{'tls' if tls else 'plain'}"
+        name = f"gatehouse-{'tls' if tls else 'plain'}{'' if sealed else '-unsealed'}"
         configuration = self.directory / f"{name}.yaml"
         upstream = f"{{ mode: verify-full, ca_file: {server['ca']} }}" if tls else "{ mode: disable }"
         configuration.write_text(f"""
 node: bench
 data_directory: {self.directory}/{name}
 log: {{ format: text, level: warning }}
+recording: {{ sealed: {'true' if sealed else 'false'} }}
 admin:
   listen: 127.0.0.1:{admin}
 issuers:
@@ -259,9 +261,10 @@ limits:
         configuration.chmod(0o600)
         process = self.start(name, GATEHOUSE, "serve", "--config", str(configuration), environment={"GATEHOUSE_BENCH_PASSWORD": PASSWORD})
         self.wait_until_ready(admin, process, name)
-        endpoint = Endpoint("gatehouse", port, tls, "bench", provider["users"]["alice"]["id_token"])
+        endpoint = Endpoint("gatehouse" if sealed else "unsealed", port, tls, "bench", provider["users"]["alice"]["id_token"])
         endpoint.pid = process.pid
         endpoint.port = port
+        endpoint.data = self.directory / name
         return endpoint
 
     def wait_until_ready(self, admin, process, name):

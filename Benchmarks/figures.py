@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 
-from bed import Bed
+from bed import GATEHOUSE, Bed
 
 SECONDS = int(os.environ.get("GATEHOUSE_BENCH_SECONDS", "5"))
 ROUNDS = int(os.environ.get("GATEHOUSE_BENCH_ROUNDS", "3"))
@@ -185,11 +185,65 @@ def idle(bed, report):
     report.figure(name, (after - before) / count / 1000, "KB", "<=60")
 
 
+def stored(gateway):
+    """Bytes of the gateway's stored sessions, once nothing more has come for some seconds."""
+    sizes, end = [], time.monotonic() + 120
+    while time.monotonic() < end and (len(sizes) < 6 or len(set(sizes[-6:])) > 1):
+        sizes.append(sum(file.stat().st_size for file in gateway.data.glob("store/sessions/**/*") if file.is_file()))
+        time.sleep(1)
+    return sizes[-1]
+
+
+def sealing(bed, report):
+    """What sealing costs a client that takes 200 MB, against a gateway that records in the clear."""
+    name = "recording.seal.vs-unsealed"
+    if not report.wants(name):
+        return
+    results = in_turns([bed.gatehouse(False, sealed=False), bed.gatehouse(False)], copy_seconds, max(ROUNDS, 5))
+    median = {peer: statistics.median(values) for peer, values in results.items()}
+    note(f"{name}: " + ", ".join(f"{peer} {205 / value:.0f} MB/s" for peer, value in median.items()))
+    report.figure(name, median["unsealed"] / median["gatehouse"], "x", ">=0.9")
+
+
+def recorded_size(bed, report):
+    """The store's part of what went over the wire in a dump of pgbench_accounts."""
+    name = "recording.size.pgbench-accounts"
+    if not report.wants(name):
+        return
+    gateway = bed.gatehouse(False)
+    before = stored(gateway)
+    wire = len(gateway.run("psql", "-X", "-q", "-c", "COPY pgbench_accounts TO STDOUT").stdout)
+    size = stored(gateway) - before
+    note(f"{name}: {wire / 1e6:.0f} MB of rows, {size / 1e6:.1f} MB stored")
+    report.figure(name, size / wire, "x", "<=0.25")
+
+
+def verification(bed, report):
+    """gatehouse verify over what the gateway stored: sealed data, public keys alone, one core."""
+    name = "recording.verify"
+    if not report.wants(name):
+        return
+    gateway = bed.gatehouse(False)
+    # Rows that hardly compress, so that there is something to read.
+    for _ in range(3):
+        gateway.run("psql", "-X", "-q", "-o", "/dev/null", "-c", "COPY digests TO STDOUT")
+    size = stored(gateway)
+    copy = bed.directory / "verified"
+    subprocess.run(["cp", "-a", str(gateway.data), str(copy)], check=True)
+    times = []
+    for _ in range(ROUNDS):
+        started = time.monotonic()
+        subprocess.run(["taskset", "-c", "0", GATEHOUSE, "verify", str(copy), "--format", "json"], check=False, capture_output=True)
+        times.append(time.monotonic() - started)
+    note(f"{name}: {size / 1e6:.0f} MB in {statistics.median(times):.2f} s")
+    report.figure(name, size / 1e6 / statistics.median(times), "MB/s", ">=400")
+
+
 def main():
     report = Report(sys.argv[1] if len(sys.argv) > 1 else "")
     bed = Bed()
     try:
-        for measure in (throughput, latency, copy, memory, idle):
+        for measure in (throughput, latency, copy, memory, idle, sealing, recorded_size, verification):
             measure(bed, report)
     except subprocess.CalledProcessError as error:
         sys.exit(f"bench: {error.cmd[0]} ended with {error.returncode}: {(error.stderr or '')[-2000:]}")

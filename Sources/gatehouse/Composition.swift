@@ -36,12 +36,18 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     }
     let sealing = Sealing(recipients: try recordings.recipients(settings.recording, logger))
     vaulting.checkpointInterval = .seconds(settings.recording.checkpointSeconds)
+    let signer = try ManifestSigner(directory: recordings.keys)
     let log = try EvidenceLog(
         directory: recordings.log, node: settings.node, signer: try ManifestSigner(directory: recordings.keys, name: "log"),
         store: recordings.store, clock: clock, onCheckpoint: checkpointKeeper(settings.recording, logger))
-    try log.note("gateway.started", by: settings.node, detail: ["version": gatewayVersion, "policy": settings.policy.version])
+    try log.note(
+        "gateway.started", by: settings.node,
+        detail: [
+            "version": gatewayVersion, "policy": settings.policy.version, "manifest_key": signer.publicKey.id,
+            "recipients": sealing.recipients.map(\.id).joined(separator: " "),
+        ])
     let vault = try Vault(
-        configuration: vaulting, store: recordings.store, signer: try ManifestSigner(directory: recordings.keys), sealing: sealing,
+        configuration: vaulting, store: recordings.store, signer: signer, sealing: sealing,
         log: log, clock: clock, logger: logger)
     let recovered = try vault.recover()
     if recovered.interrupted > 0 || !recovered.damage.isEmpty {

@@ -33,7 +33,7 @@ struct Recordings: Sendable {
     /// - Throws: `KeyFileError`.
     func recipients(_ settings: RecordingSettings, _ logger: Logger) throws -> [RecipientPublicKey] {
         guard settings.isSealed else {
-            logger.warning("recordings are not sealed: whoever can read the store reads them (recording.sealing: off)")
+            logger.warning("recordings are not sealed: whoever can read the store reads them (recording.sealed: false)")
             return []
         }
         if settings.recipients.isEmpty {

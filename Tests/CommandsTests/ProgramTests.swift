@@ -151,7 +151,8 @@ private let right = """
         for command in [
             ["serve"], ["check"], ["targets", "list"], ["sessions", "list"], ["sessions", "show"], ["sessions", "tail"],
             ["sessions", "kill"],
-            ["tickets", "create"], ["tickets", "list"], ["tickets", "revoke"], ["verify"], ["login"],
+            ["tickets", "create"], ["tickets", "list"], ["tickets", "revoke"], ["verify"], ["keys", "generate"], ["keys", "rotate"],
+            ["keys", "list"], ["login"],
         ] {
             let run = try Program.run(command + ["--help"])
             #expect(run.status == 0)

@@ -44,6 +44,43 @@ public enum KeyFiles {
         }
     }
 
+    /// Puts a new key in the place of `<directory>/<name>.key` and `.pub`; the old public half stays as `<name>-<id>.pub`, and the
+    /// private one as `.key` if it is still needed.
+    /// - Returns: the new key's id.
+    /// - Throws: `KeyFileError`; the old key is then in place, or its files are under their new names and the new key is made by a rerun.
+    public static func rotate(
+        directory: String, name: String, keepsPrivate: Bool, fileSystem: any FileSystem = LocalFileSystem()
+    ) throws(KeyFileError) -> String {
+        do {
+            let names = try fileSystem.list(directory) ?? []
+            if names.contains("\(name).pub") {
+                let line = try text("\(directory)/\(name).pub", fileSystem)
+                guard let id = ManifestPublicKey(line: line)?.id ?? RecipientPublicKey(line: line)?.id else {
+                    throw KeyFileError(message: "\(directory)/\(name).pub is no public key of this gateway")
+                }
+                let kept = "\(directory)/\(name)-\(id.prefix(16))"
+                if names.contains("\(name).key") {
+                    if keepsPrivate {
+                        try fileSystem.rename("\(directory)/\(name).key", to: kept + ".key")
+                    } else {
+                        try fileSystem.remove("\(directory)/\(name).key")
+                    }
+                }
+                try fileSystem.rename("\(directory)/\(name).pub", to: kept + ".pub")
+                try fileSystem.synchronizeDirectory(directory)
+            } else if !names.contains(where: { $0.hasPrefix(name + "-") }) {
+                throw KeyFileError(message: "there is no \(name) key in \(directory); has the gateway been started?")
+            }
+            return keepsPrivate
+                ? try recipient(directory: directory, fileSystem: fileSystem).publicKey.id
+                : try ManifestSigner(directory: directory, name: name, fileSystem: fileSystem).publicKey.id
+        } catch let error as KeyFileError {
+            throw error
+        } catch {
+            throw KeyFileError(message: "the key could not be replaced: \(error)")
+        }
+    }
+
     /// - Throws: `KeyFileError` when it cannot be read or is no such key.
     public static func recipientPrivateKey(
         file: String, fileSystem: any FileSystem = LocalFileSystem()

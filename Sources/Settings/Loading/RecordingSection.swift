@@ -8,11 +8,11 @@ extension SettingsReader {
             let path = scalar.text.hasPrefix("/") ? scalar.text : context.directory + "/" + scalar.text
             if context.check(path, section.name("recipients"), scalar.place, secret: false) { settings.recipients.append(path) }
         }
-        settings.isSealed = section.boolean("sealing") ?? true
+        settings.isSealed = section.boolean("sealed") ?? true
         if !settings.isSealed, !settings.recipients.isEmpty {
             problems.error(
-                section.place(of: "sealing"),
-                "`\(section.name("sealing"))` is off, so nothing is sealed to the `recipients`; remove one of both")
+                section.place(of: "sealed"),
+                "`\(section.name("sealed"))` is false, so nothing is sealed to the `recipients`; remove one of both")
         }
         if let checkpoints = section.section("checkpoints") {
             settings.checkpointFile = checkpoints.path("file")?.path
