@@ -59,7 +59,7 @@ let package = Package(
         .systemLibrary(name: "CPgQuery", pkgConfig: "pg_query"),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
-        .target(name: "CGatehouse"),
+        .target(name: "CGatehouse", linkerSettings: [.linkedLibrary("crypto")]),
 
         room("GatehouseCore", [nioCore]),
         room("Identity", ["GatehouseCore", jwtKit, httpClient, crypto, nioCore, nioSSL, nioHTTP1]),

@@ -6,8 +6,8 @@ import Recording
 struct VerificationRequest {
     /// The data directory or the store in it.
     var directory: String
-    /// nil: the public key that lies beside the store.
-    var publicKeyFile: String?
+    /// Files, or directories of files whose names end in `.pub`; empty: the public keys that lie beside the store.
+    var publicKeys: [String] = []
     /// nil: all sessions.
     var session: String?
     /// To open what is sealed, and look at each frame.
@@ -61,15 +61,10 @@ func verificationReport(_ reports: [SessionReport], log: [Finding] = [], rollbac
 }
 
 private func publicKeys(_ request: VerificationRequest, root: String) throws -> [ManifestPublicKey] {
-    var files: [String] = []
-    if let file = request.publicKeyFile {
-        files = [file]
-    } else {
-        let beside = [root + "/../keys", request.directory + "/keys", request.directory]
-        for directory in beside {
-            let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-            files += names.filter { $0.hasSuffix(".pub") }.map { directory + "/" + $0 }
-        }
+    let places = request.publicKeys.isEmpty ? [root + "/../keys", request.directory + "/keys", request.directory] : request.publicKeys
+    let files = places.flatMap { place -> [String] in
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: place) else { return [place] }
+        return names.filter { $0.hasSuffix(".pub") }.map { place + "/" + $0 }
     }
     let keys = files.compactMap { file in
         (try? String(contentsOfFile: file, encoding: .utf8)).flatMap { ManifestPublicKey(line: $0) }

@@ -20,7 +20,8 @@ import Testing
         try plain.withUnsafeBytes { plain in
             try header.withUnsafeBytes { header in
                 try sealed.withUnsafeMutableBytes { target in
-                    try key.sealBatch(plain, stream: 0, firstSequence: 4, header: header, to: #require(target.baseAddress))
+                    try key.batchCipher(seals: true).seal(
+                        plain, stream: 0, firstSequence: 4, header: header, to: #require(target.baseAddress))
                 }
             }
         }

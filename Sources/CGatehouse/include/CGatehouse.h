@@ -7,4 +7,18 @@
 /// CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `length` bytes, continuing from `seed` (0 to begin).
 uint32_t gatehouse_crc32c(uint32_t seed, const void *bytes, size_t length);
 
+/// AES-256-GCM (NIST SP 800-38D) by OpenSSL, with one context for all that a key seals: the key is expanded once. NULL on failure.
+/// A context that seals, or one that opens.
+void *gatehouse_gcm_new(const uint8_t key[32], int seals);
+void gatehouse_gcm_free(void *context);
+
+/// Writes `size` bytes and a tag of 16 to `sealed`; 1 if that went well. A nonce must never be used twice.
+int gatehouse_gcm_seal(
+    void *context, const uint8_t nonce[12], const void *additional, size_t additional_size, const void *plain, size_t size, void *sealed);
+
+/// Writes what was sealed (`size` bytes, the tag of 16 not counted, which follows them) to `plain`; 1 if the tag is right. Nothing in
+/// `plain` is good otherwise.
+int gatehouse_gcm_open(
+    void *context, const uint8_t nonce[12], const void *additional, size_t additional_size, const void *sealed, size_t size, void *plain);
+
 #endif

@@ -141,6 +141,18 @@ struct Batch {
         return (summary, end)
     }
 
+    /// Appends its frames' bytes, which have plain checksums, to `output`.
+    /// - Parameter cipher: opens what is sealed.
+    /// - Throws: `BatchFault`; nothing is appended then.
+    func open(_ cipher: BatchCipher?, into output: inout [UInt8]) throws(BatchFault) {
+        guard header.isSealed else { return output.append(contentsOf: body) }
+        guard let cipher else { throw .noKey }
+        let authenticated = UnsafeRawBufferPointer(rebasing: record[8..<BatchHeader.size + header.clearLength])
+        guard
+            cipher.open(body, stream: header.stream, firstSequence: header.firstSequence, header: authenticated, into: &output)
+        else { throw .notAuthentic }
+    }
+
     /// Gives its frames' bytes, which have plain checksums.
     /// - Throws: `BatchFault` when they cannot be had with that key.
     func withFrames<Result>(_ key: SessionKey?, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {

@@ -115,7 +115,7 @@ public final class Journal {
             sealing.end(session)
             throw error
         }
-        let stream = SessionStream(session: session, key: key, journal: self)
+        let stream = try SessionStream(session: session, key: key, journal: self)
         try stream.append(.start, time: time, json: start)
         try stream.append(.identity, time: time, json: identity)
         return stream

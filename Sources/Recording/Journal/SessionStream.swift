@@ -8,7 +8,7 @@ public final class SessionStream {
     private static let keptCapacity = 256 << 10
 
     public let session: SessionID
-    let key: SessionKey?
+    private let sealer: BatchCipher?
     private let journal: Journal
     private var sequence: UInt64 = 0
 
@@ -22,9 +22,9 @@ public final class SessionStream {
     private var summary = FrameSummary()
     private var end: [UInt8]?
 
-    init(session: SessionID, key: SessionKey?, journal: Journal) {
+    init(session: SessionID, key: SessionKey?, journal: Journal) throws {
         self.session = session
-        self.key = key
+        sealer = try key?.batchCipher(seals: true)
         self.journal = journal
         capacity = 1024
         base = .allocate(byteCount: capacity, alignment: 16)
@@ -89,15 +89,15 @@ public final class SessionStream {
             clear += end.count
         }
         var header = BatchHeader(
-            kind: .frames, session: session, firstSequence: firstSequence, frames: frames, time: lastTime, isSealed: key != nil,
-            clearLength: clear, bodyLength: count + (key == nil ? 0 : SessionKey.tagSize))
+            kind: .frames, session: session, firstSequence: firstSequence, frames: frames, time: lastTime, isSealed: sealer != nil,
+            clearLength: clear, bodyLength: count + (sealer == nil ? 0 : SessionKey.tagSize))
         header.hasEnd = end != nil
         header.write(to: target)
         let body = target + BatchHeader.size + clear
         let plain = UnsafeRawBufferPointer(start: base, count: count)
-        if let key {
+        if let sealer {
             let authenticated = UnsafeRawBufferPointer(start: target + 8, count: BatchHeader.size - 8 + clear)
-            try key.sealBatch(plain, stream: header.stream, firstSequence: firstSequence, header: authenticated, to: body)
+            try sealer.seal(plain, stream: header.stream, firstSequence: firstSequence, header: authenticated, to: body)
         } else {
             body.copyMemory(from: base, byteCount: count)
         }

@@ -98,7 +98,7 @@ struct LogIndex {
     private mutating func read(_ node: String, _ store: any ObjectStore, _ keys: [ManifestPublicKey], _ kept: Checkpoint?) throws {
         var checkpoints = try self.checkpoints(node, store, keys)
         guard let newest = checkpoints.last?.size else {
-            note(.logDamaged, LogName.folder(node), "the log has no sound checkpoint")
+            note(.logDamaged, LogName.folder(node), "the log has no sound checkpoint; was the key that signs the log (log.pub) given, too?")
             return
         }
         var waiting = checkpoints[...]

@@ -1,3 +1,4 @@
+import CGatehouse
 import Crypto
 import Foundation
 import GatehouseCore
@@ -28,19 +29,8 @@ struct SessionKey: Sendable {
 
     static let tagSize = 16
 
-    /// Seals a batch's frames. A session's sequence numbers are never used twice, so that the nonce made of the first is not either.
-    func sealBatch(
-        _ frames: UnsafeRawBufferPointer, stream: UInt8, firstSequence: UInt64, header: UnsafeRawBufferPointer,
-        to target: UnsafeMutableRawPointer
-    ) throws {
-        let box = try AES.GCM.seal(frames, using: journal, nonce: Self.nonce(stream, firstSequence), authenticating: header)
-        box.ciphertext.withUnsafeBytes { bytes in
-            if let from = bytes.baseAddress { target.copyMemory(from: from, byteCount: bytes.count) }
-        }
-        box.tag.withUnsafeBytes { bytes in
-            if let from = bytes.baseAddress { (target + frames.count).copyMemory(from: from, byteCount: bytes.count) }
-        }
-    }
+    /// What seals the session's batches, or opens them.
+    func batchCipher(seals: Bool) throws -> BatchCipher { try BatchCipher(key: journal, seals: seals) }
 
     /// nil when it is not what this key sealed under that header.
     func openBatch(
@@ -70,6 +60,61 @@ struct SessionKey: Sendable {
         SegmentKey(key: Self.derive(root, salt: salt, "gatehouse segment 2"))
     }
 }
+
+/// Seals or opens batches with one expanded key: they are small and many, and sessions wait for each to be sealed.
+final class BatchCipher {
+    private let context: UnsafeMutableRawPointer
+
+    init(key: SymmetricKey, seals: Bool) throws {
+        let made = key.withUnsafeBytes { bytes in
+            bytes.count == 32 ? gatehouse_gcm_new(bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), seals ? 1 : 0) : nil
+        }
+        guard let made else { throw SealingError() }
+        context = made
+    }
+
+    deinit { gatehouse_gcm_free(context) }
+
+    /// Writes `frames`, sealed, and the tag to `target`. A session's sequence numbers are never used twice, so that the nonce made of the
+    /// first is not either.
+    func seal(
+        _ frames: UnsafeRawBufferPointer, stream: UInt8, firstSequence: UInt64, header: UnsafeRawBufferPointer,
+        to target: UnsafeMutableRawPointer
+    ) throws {
+        let isDone = withNonce(stream, firstSequence) {
+            gatehouse_gcm_seal(context, $0, header.baseAddress, header.count, frames.baseAddress, frames.count, target)
+        }
+        guard isDone == 1 else { throw SealingError() }
+    }
+
+    /// Appends what was sealed to `output`; false, and nothing appended, when it is not what the key sealed under that header.
+    func open(
+        _ sealed: UnsafeRawBufferPointer, stream: UInt8, firstSequence: UInt64, header: UnsafeRawBufferPointer, into output: inout [UInt8]
+    ) -> Bool {
+        guard sealed.count >= SessionKey.tagSize else { return false }
+        let size = sealed.count - SessionKey.tagSize
+        let start = output.count
+        output.append(contentsOf: repeatElement(0, count: size))
+        let isOpen = output.withUnsafeMutableBytes { raw in
+            withNonce(stream, firstSequence) {
+                gatehouse_gcm_open(
+                    context, $0, header.baseAddress, header.count, sealed.baseAddress, size, raw.baseAddress.map { $0 + start })
+            }
+        }
+        if isOpen != 1 { output.removeLast(size) }
+        return isOpen == 1
+    }
+
+    private func withNonce(_ stream: UInt8, _ number: UInt64, _ body: (UnsafePointer<UInt8>?) -> Int32) -> Int32 {
+        let nonce = (
+            UInt32(stream).bigEndian, UInt32(truncatingIfNeeded: number >> 32).bigEndian, UInt32(truncatingIfNeeded: number).bigEndian
+        )
+        return withUnsafeBytes(of: nonce) { body($0.baseAddress?.assumingMemoryBound(to: UInt8.self)) }
+    }
+}
+
+/// The cipher did not do what it was asked to.
+struct SealingError: Error, Hashable {}
 
 /// Seals a segment's payload in chunks, so that it can be read in constant memory (the STREAM construction: number and last mark of
 /// a chunk are authenticated).

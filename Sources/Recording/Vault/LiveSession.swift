@@ -7,6 +7,7 @@ final class LiveSession {
     let journal: String
     /// The session's key; nil where recordings are not sealed, and for a session of an earlier run.
     let key: SessionKey?
+    private var cipher: BatchCipher?
     /// The key, wrapped to recipients.
     var keys: [WrappedKey] = []
     var tally = SessionTally()
@@ -65,7 +66,8 @@ final class LiveSession {
         let before = tally.lastSequence
         let start = pending.count
         if asFrames {
-            try batch.withFrames(key) { pending.append(contentsOf: $0) }
+            if cipher == nil { cipher = try key?.batchCipher(seals: false) }
+            try batch.open(cipher, into: &pending)
         }
         switch tally.add(header.firstSequence...header.lastSequence, summary, end: end, at: header.time) {
         case .repeated, .afterEnd:

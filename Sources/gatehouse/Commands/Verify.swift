@@ -2,24 +2,26 @@ import ArgumentParser
 
 struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Check that recordings are whole and unchanged. Needs no gateway: a store and a public key are enough.",
+        abstract: "Check that recordings are whole and unchanged. Needs no gateway: a store and public keys are enough.",
         discussion: """
             Exit status 0: everything checked is whole; 4: something is not.
 
             EXAMPLES
               gatehouse verify /var/lib/gatehouse
-              gatehouse verify /backup/store --public-key signing.pub
+              gatehouse verify /backup/store --public-key keys/
               gatehouse verify /backup/store --checkpoint checkpoint-of-yesterday
               gatehouse verify /var/lib/gatehouse --session ID --format json
-              gatehouse verify /backup/store --public-key signing.pub --key-file auditor.key    opens and counts every frame, too
+              gatehouse verify /backup/store --public-key keys/ --key-file auditor.key    opens and counts every frame, too
             """)
 
     @Argument(help: "The gateway's data directory, or a copy of the store in it.")
     var directory: String
 
     @Option(
-        help: ArgumentHelp("The signer's public key, kept elsewhere; else the one beside the store, which proves less.", valueName: "file"))
-    var publicKey: String?
+        help: ArgumentHelp(
+            "Public keys kept elsewhere (those that sign manifests and the log): a file, or a directory of .pub files; may be given again. Else those beside the store, which proves less.",
+            valueName: "file"))
+    var publicKey: [String] = []
 
     @Option(help: ArgumentHelp("Check one session only.", valueName: "id"))
     var session: String?
@@ -40,7 +42,7 @@ struct Verify: AsyncParsableCommand {
     func run() async throws {
         let report = try await verifyStore(
             VerificationRequest(
-                directory: directory, publicKeyFile: publicKey, session: session, recipients: try keys.keys(),
+                directory: directory, publicKeys: publicKey, session: session, recipients: try keys.keys(),
                 checkpointFile: checkpoint))
         let findings = report["findings"]?.elements ?? []
         switch output.format {
