@@ -201,6 +201,78 @@ private func tree(_ leaves: some Sequence<[UInt8]>) -> MerkleTree {
         }
     }
 
+    /// A shorter log that is another one is left as it is, not filled up from the store.
+    @Test func aForkedLogIsNotFilledUp() throws {
+        let rig = try Rig()
+        try filled(rig, 5).publish(to: rig.store)
+        let other = try Rig()
+        other.clock.advance(.seconds(1))
+        _ = try filled(other, 2)
+        let files = LocalFileSystem()
+        let before = try files.list(other.directory.path + "/log")
+        #expect(throws: LogError.self) {
+            _ = try EvidenceLog(
+                directory: other.directory.path + "/log", node: "test-node", signer: rig.logSigner, store: rig.store, clock: rig.clock)
+        }
+        #expect(try files.list(other.directory.path + "/log") == before)
+        #expect(try other.makeLog().size == 3)
+    }
+
+    /// Until a sync has succeeded, none of what was written before it counts as being on disk.
+    @Test func aFailedSyncIsNotForgotten() throws {
+        let rig = try Rig()
+        let log = try filled(rig, 2)
+        for operation in ["fdatasync", "fsync"] {
+            try log.note("more", by: "test")
+            rig.fileSystem.change {
+                $0.operation = operation
+                $0.callsBeforeFailure = 0
+            }
+            if operation == "fdatasync" { #expect(throws: FileError.self) { try log.synchronize() } }
+            // A write that fails leaves its file, whose sync is still owed.
+            rig.fileSystem.change {
+                $0.operation = "write"
+                $0.callsBeforeFailure = 0
+            }
+            #expect(throws: FileError.self) { try log.note("lost", by: "test") }
+            rig.fileSystem.change { $0.callsBeforeFailure = nil }
+            let before = rig.fileSystem.calls.count
+            try log.synchronize()
+            #expect(rig.fileSystem.calls.dropFirst(before).contains("fdatasync"), "after a failed \(operation)")
+            try log.note("again", by: "test")
+            let again = rig.fileSystem.calls.count
+            try log.synchronize()
+            #expect(Array(rig.fileSystem.calls.dropFirst(again)) == ["fdatasync", "fsync"])
+        }
+    }
+
+    @Test func manyThreadsAppendInSomeOrder() async throws {
+        let rig = try Rig()
+        let log = try rig.makeLog()
+        await withTaskGroup(of: Void.self) { tasks in
+            for thread in 0..<8 {
+                tasks.addTask { for number in 0..<50 { try? log.note("\(thread)-\(number)", by: "test") } }
+            }
+        }
+        try log.publish(to: rig.store)
+        #expect(log.size == 400)
+        let index = try LogIndex(rig.store, keys: [rig.logSigner.publicKey])
+        #expect(index.findings.isEmpty && index.sizes == ["test-node": 400])
+        #expect(try rig.makeLog().size == 400)
+    }
+
+    @Test func twoNodesShareAStore() throws {
+        let first = try Rig()
+        let second = try Rig()
+        try filled(first, 3).publish(to: first.store)
+        let other = try EvidenceLog(
+            directory: second.directory.path + "/log", node: "other", signer: second.logSigner, store: first.store, clock: second.clock)
+        try other.began(SessionID(high: 0x0196_5BBF_C000_7001, low: 99), keys: [], at: second.clock.wallTime())
+        try other.publish(to: first.store)
+        let index = try LogIndex(first.store, keys: [first.logSigner.publicKey, second.logSigner.publicKey])
+        #expect(index.findings.isEmpty && index.sizes == ["test-node": 4, "other": 1] && index.sessions.count == 4)
+    }
+
     @Test func checkpointsAreSignedNotes() throws {
         let rig = try Rig()
         let checkpoint = Checkpoint(node: "n", size: 7, root: [UInt8](repeating: 9, count: 32), time: WallTime(nanoseconds: 5))

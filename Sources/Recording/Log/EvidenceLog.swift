@@ -17,9 +17,12 @@ public final class EvidenceLog: StartLog {
         /// Records that no checkpoint in the store covers.
         var unpublished: [[UInt8]] = []
         var publishedSize: UInt64 = 0
-        var descriptor: Int32?
-        var path = ""
+        var file: JournalSync.Descriptor?
         var fileSize = 0
+        /// Files that a sync has yet to cover, the present one apart.
+        var unsynced: [JournalSync.Descriptor] = []
+        /// Whether the names of all files are on disk.
+        var areNamesDurable = true
     }
 
     private static let fileBytes = 16 << 20
@@ -92,6 +95,8 @@ public final class EvidenceLog: StartLog {
                 guard state.tree.size == published.size else {
                     throw LogError("the store's log of \(node) ends at \(state.tree.size), before its checkpoint of \(published.size)")
                 }
+                // Before anything is written: what is here may be another log.
+                try check(state.tree, published)
                 try writeFile("\(directory)/\(LogName.padded(here)).entries", restored.flatMap(\.self), fileSystem)
                 try fileSystem.synchronizeDirectory(directory)
             }
@@ -199,39 +204,34 @@ public final class EvidenceLog: StartLog {
     }
 
     private func write(_ record: [UInt8], _ state: inout State) throws {
-        if state.descriptor == nil || state.fileSize >= Self.fileBytes {
+        if state.file == nil || state.fileSize >= Self.fileBytes {
             let path = "\(directory)/\(LogName.padded(state.tree.size)).entries"
-            let descriptor = try fileSystem.open(path, .create)
-            if let old = state.descriptor { retire(old, &state) }
-            (state.descriptor, state.path, state.fileSize) = (descriptor, path, 0)
+            let file = JournalSync.Descriptor(number: try fileSystem.open(path, .create), path: path, fileSystem: fileSystem)
+            if let old = state.file { state.unsynced.append(old) }
+            (state.file, state.fileSize, state.areNamesDurable) = (file, 0, false)
         }
-        guard let descriptor = state.descriptor else { return }
+        guard let file = state.file else { return }
         do {
-            try record.withUnsafeBytes { try fileSystem.writeAll(descriptor, path: state.path, $0) }
+            try record.withUnsafeBytes { try fileSystem.writeAll(file.number, path: file.path, $0) }
             state.fileSize += record.count
         } catch {
-            // What was written of it is no entry: the file is left, or made anew if nothing else is in it.
-            if state.fileSize == 0 { try? fileSystem.remove(state.path) }
-            retire(descriptor, &state)
-            state.descriptor = nil
+            // What was written of it is no entry: the next goes into a file of its own.
+            if state.fileSize == 0 { try? fileSystem.remove(file.path) } else { state.unsynced.append(file) }
+            state.file = nil
             throw error
         }
     }
 
-    private func retire(_ descriptor: Int32, _ state: inout State) {
-        try? fileSystem.synchronize(descriptor, path: state.path)
-        fileSystem.close(descriptor)
-    }
-
+    /// Has every entry, and the names of the files they are in, on disk when it returns. Appending goes on meanwhile.
     public func synchronize() throws {
-        try state.withLock { state in
-            guard let descriptor = state.descriptor else { return }
-            try fileSystem.synchronize(descriptor, path: state.path)
+        let (files, areNamesDurable) = state.withLock { ($0.unsynced + [$0.file].compactMap(\.self), $0.areNamesDurable) }
+        for file in files { try fileSystem.synchronize(file.number, path: file.path) }
+        if !areNamesDurable { try fileSystem.synchronizeDirectory(directory) }
+        state.withLock { state in
+            state.unsynced.removeAll { old in files.contains { $0 === old } }
+            // A file that was made meanwhile is one that was not looked at.
+            if state.file.map({ file in files.contains { $0 === file } }) ?? true { state.areNamesDurable = true }
         }
-    }
-
-    deinit {
-        state.withLock { if let descriptor = $0.descriptor { fileSystem.close(descriptor) } }
     }
 
     // MARK: Publishing
