@@ -4,7 +4,7 @@ public import Identity
 
 /// What the console asks of the rest of the gateway; the program fills it in, so that no protocol is known here.
 public struct ConsoleBackend: Sendable {
-    /// A recording's events as JSON texts without line ends, one a call, nil at the end. Pulled, so that a slow reader holds
+    /// A recording's evidence, sealed as it is kept, as JSON texts without line ends, a piece a call, nil at the end. Pulled, so that a slow reader holds
     /// nothing in memory. An error ends the stream; its description is shown to the reader.
     public typealias EventLines = @Sendable () async throws -> [UInt8]?
 
@@ -50,7 +50,7 @@ public struct ConsoleBackend: Sendable {
     public var readiness: [ReadinessCheck]
     /// The targets that a caller may use.
     public var targets: @Sendable (Principal) async -> [TargetSummary]
-    /// The events of a session; with `follow` also those to come, until it ends.
+    /// The evidence of a session; with `follow` also what is to come, until it ends. Only its recipients can open it.
     public var events: @Sendable (_ session: SessionRecord, _ follow: Bool) async throws -> EventLines
     /// Checks a session's recording. Returns a JSON object.
     public var verify: @Sendable (SessionRecord) async throws -> [UInt8]

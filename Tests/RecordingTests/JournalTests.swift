@@ -19,7 +19,7 @@ private func frames(in path: String, _ rig: Rig) throws -> [Frame] {
         each: { item in
             guard item.batch.header.kind == .frames else { return }
             do {
-                found += try item.batch.frames(rig.sealing.key(of: item.batch.header.session))
+                found += try item.batch.frames(rig.sealing.key(of: item.batch.header.session)?.batchCipher(seals: false))
             } catch {
                 Issue.record(error)
             }

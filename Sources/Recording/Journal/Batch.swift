@@ -153,31 +153,19 @@ struct Batch {
         else { throw .notAuthentic }
     }
 
-    /// Gives its frames' bytes, which have plain checksums.
-    /// - Throws: `BatchFault` when they cannot be had with that key.
-    func withFrames<Result>(_ key: SessionKey?, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
-        guard header.isSealed else { return try body(self.body) }
-        guard let key else { throw BatchFault.noKey }
-        let authenticated = UnsafeRawBufferPointer(rebasing: record[8..<BatchHeader.size + header.clearLength])
-        guard
-            let opened = key.openBatch(self.body, stream: header.stream, firstSequence: header.firstSequence, header: authenticated)
-        else { throw BatchFault.notAuthentic }
-        return try opened.withUnsafeBytes { try body($0) }
-    }
-
     /// Its frames, each checked.
     /// - Throws: `BatchFault`, `FrameFault`.
-    func frames(_ key: SessionKey?) throws -> [Frame] {
-        try withFrames(key) { bytes in
-            var parser = FrameParser()
-            parser.append(bytes)
-            var frames: [Frame] = []
-            while let frame = try parser.next() { frames.append(frame) }
-            guard parser.unread == 0, UInt64(frames.count) == UInt64(header.frames), frames.first?.sequence == header.firstSequence,
-                frames.last?.sequence == header.lastSequence, frames.allSatisfy({ $0.session == header.session })
-            else { throw BatchFault.notAuthentic }
-            return frames
-        }
+    func frames(_ cipher: BatchCipher?) throws -> [Frame] {
+        var bytes: [UInt8] = []
+        try open(cipher, into: &bytes)
+        var parser = FrameParser()
+        bytes.withUnsafeBytes { parser.append($0) }
+        var frames: [Frame] = []
+        while let frame = try parser.next() { frames.append(frame) }
+        guard parser.unread == 0, UInt64(frames.count) == UInt64(header.frames), frames.first?.sequence == header.firstSequence,
+            frames.last?.sequence == header.lastSequence, frames.allSatisfy({ $0.session == header.session })
+        else { throw BatchFault.notAuthentic }
+        return frames
     }
 }
 

@@ -123,8 +123,9 @@ public final class Journal {
 
     private func appendOpening(_ session: SessionID, _ opening: SessionOpening, _ time: WallTime) throws {
         let clear = try canonicalJSON(opening)
-        guard clear.count <= BatchHeader.maximumClear else {
-            throw JournalError(.payloadTooLarge, "what is known of the session at its start is above the journal's limit of 1 MiB")
+        // Half of what fits: its first segment says the same, and more.
+        guard clear.count <= BatchHeader.maximumClear / 2 else {
+            throw JournalError(.payloadTooLarge, "what is known of the session at its start is above the journal's limit of 512 KiB")
         }
         let header = BatchHeader(
             kind: .opening, session: session, firstSequence: 0, frames: 0, time: time, isSealed: !opening.keys.isEmpty,

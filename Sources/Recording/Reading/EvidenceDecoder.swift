@@ -12,7 +12,7 @@ public final class EvidenceDecoder {
     private var file = ""
     private var previous = [UInt8](repeating: 0, count: 32)
     private var wrapped: [WrappedKey] = []
-    private var key: SessionKey?
+    private var cipher: BatchCipher?
     private var frames: [Frame] = []
     private var position = 0
     private var lastSequence: UInt64 = 0
@@ -108,12 +108,12 @@ public final class EvidenceDecoder {
             return
         }
         guard batch.header.lastSequence > lastSequence, !batch.header.isBreakGlass else { return }
-        if batch.header.isSealed, key == nil {
-            key = keys.sessionKey(of: session, wrapped)
-            if key == nil { throw sealed(wrapped) }
+        if batch.header.isSealed, cipher == nil {
+            guard let key = keys.sessionKey(of: session, wrapped) else { throw sealed(wrapped) }
+            cipher = try key.batchCipher(seals: false)
         }
         do {
-            frames = try batch.frames(key)
+            frames = try batch.frames(cipher)
             position = 0
         } catch {
             throw Finding(

@@ -32,27 +32,6 @@ struct SessionKey: Sendable {
     /// What seals the session's batches, or opens them.
     func batchCipher(seals: Bool) throws -> BatchCipher { try BatchCipher(key: journal, seals: seals) }
 
-    /// nil when it is not what this key sealed under that header.
-    func openBatch(
-        _ sealed: UnsafeRawBufferPointer, stream: UInt8, firstSequence: UInt64, header: UnsafeRawBufferPointer
-    ) -> Data? {
-        guard sealed.count >= Self.tagSize, let nonce = try? Self.nonce(stream, firstSequence) else { return nil }
-        let middle = sealed.count - Self.tagSize
-        guard
-            let box = try? AES.GCM.SealedBox(
-                nonce: nonce, ciphertext: UnsafeRawBufferPointer(rebasing: sealed[..<middle]),
-                tag: UnsafeRawBufferPointer(rebasing: sealed[middle...]))
-        else { return nil }
-        return try? AES.GCM.open(box, using: journal, authenticating: header)
-    }
-
-    private static func nonce(_ stream: UInt8, _ number: UInt64) throws -> AES.GCM.Nonce {
-        let words = (
-            UInt32(stream).bigEndian, UInt32(truncatingIfNeeded: number >> 32).bigEndian, UInt32(truncatingIfNeeded: number).bigEndian
-        )
-        return try withUnsafeBytes(of: words) { try AES.GCM.Nonce(data: $0) }
-    }
-
     // MARK: Payloads of segments
 
     /// The key of one segment. Its salt is random: a segment that has to be made again is sealed under another key.

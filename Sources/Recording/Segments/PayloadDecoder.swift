@@ -110,14 +110,14 @@ struct FramePayload: PayloadDecoder {
 /// Batches as a journal had them. Their headers can be read without a key.
 struct BatchPayload: PayloadDecoder {
     private let header: SegmentHeader
-    private let key: SessionKey?
+    private let cipher: BatchCipher?
     private var unread: [UInt8] = []
     private var counted = FrameSummary()
     private var next: UInt64
 
-    init(_ header: SegmentHeader, _ key: SessionKey?) {
+    init(_ header: SegmentHeader, _ key: SessionKey?) throws {
         self.header = header
-        self.key = key
+        cipher = try key?.batchCipher(seals: false)
         next = header.firstSequence
     }
 
@@ -152,9 +152,9 @@ struct BatchPayload: PayloadDecoder {
         guard let (summary, _) = batch.summary else { throw PayloadFault(reason: "what a batch says of itself cannot be read") }
         counted.add(summary)
         next = head.lastSequence &+ 1
-        if key != nil || !head.isSealed {
+        if cipher != nil || !head.isSealed {
             do {
-                let found = try batch.frames(key)
+                let found = try batch.frames(cipher)
                 var sum = FrameSummary()
                 for frame in found { sum.add(frame) }
                 guard sum == summary else { throw PayloadFault(reason: "a batch's frames are not those that it says it has") }

@@ -55,7 +55,7 @@ final class SegmentDecoder {
         let key = header.isSealed ? keys.sessionKey(of: header.session, content.keys) : nil
         isOpen = key != nil || !header.isSealed
         switch header.codec {
-        case .batches: payload = BatchPayload(header, key)
+        case .batches: payload = try BatchPayload(header, key)
         case .zstd:
             guard isOpen else {
                 payload = OpaquePayload()
