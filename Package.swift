@@ -67,6 +67,7 @@ let package = Package(
         room("Policy", ["GatehouseCore", crypto]),
         room("Masking", ["GatehouseCore", crypto, nioCore]),
         room("Recording", ["GatehouseCore", "CGatehouse", "CZstd", crypto, logging, nioCore]),
+        room("Review", ["GatehouseCore", "Policy", "Recording", logging]),
         room("Catalog", ["GatehouseCore", "Identity", grdb]),
         room("Relay", ["GatehouseCore", "Identity", "Policy", "Masking", "Recording", nioCore, nioPosix, logging, metrics]),
         room(
@@ -79,14 +80,14 @@ let package = Package(
         room(
             "Console",
             [
-                "GatehouseCore", "Identity", "Catalog", hummingbird, hummingbirdCore, hummingbirdTLS, crypto, nioCore, nioSSL, logging,
-                metrics,
+                "GatehouseCore", "Identity", "Catalog", "Recording", "Review", hummingbird, hummingbirdCore, hummingbirdTLS, crypto, nioCore,
+                nioSSL, logging, metrics,
             ]),
         .executableTarget(
             name: "gatehouse",
             dependencies: [
                 "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Catalog", "Relay",
-                "Postgres", "Settings", "Console", argumentParser, httpClient, jwtKit, x509, crypto, logging, metrics,
+                "Postgres", "Review", "Settings", "Console", argumentParser, httpClient, jwtKit, x509, crypto, logging, metrics,
                 nioCore, nioPosix, nioSSL,
             ],
             swiftSettings: strict),
@@ -99,6 +100,7 @@ let package = Package(
         suite("Policy", ["GatehouseCore"]),
         suite("Masking", ["GatehouseCore", nioCore]),
         suite("Recording", ["GatehouseCore", crypto, logging, nioCore], exclude: ["reader.py"]),
+        suite("Review", ["GatehouseCore", "Policy", "Recording", logging]),
         suite("Catalog", ["GatehouseCore", "Identity", grdb], exclude: ["Fixtures"]),
         suite("Relay", ["GatehouseCore", "Recording", nioCore, nioEmbedded, nioPosix]),
         suite(
@@ -111,7 +113,7 @@ let package = Package(
         suite(
             "Console",
             [
-                "GatehouseCore", "ProviderSupport", "Identity", "Catalog", crypto, hummingbird, nioSSL, x509, logging, metrics,
+                "GatehouseCore", "ProviderSupport", "Identity", "Catalog", "Recording", "Review", crypto, hummingbird, nioSSL, x509, logging, metrics,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         .testTarget(name: "CommandsTests", dependencies: ["gatehouse"], swiftSettings: strict),

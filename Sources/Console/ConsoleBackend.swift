@@ -1,6 +1,7 @@
 public import Catalog
 public import GatehouseCore
 public import Identity
+public import Review
 
 /// What the console asks of the rest of the gateway; the program fills it in, so that no protocol is known here.
 public struct ConsoleBackend: Sendable {
@@ -28,12 +29,21 @@ public struct ConsoleBackend: Sendable {
         }
     }
 
-    /// Something that must work for the gateway to take sessions. Returns what is wrong, or nil.
+    /// How a part of the gateway does.
+    public enum Condition: Sendable, Hashable {
+        case good
+        /// Sessions are taken, and somebody should look: what is wrong.
+        case degraded(String)
+        /// No session can be taken: what is wrong.
+        case failed(String)
+    }
+
+    /// Something that must work for the gateway to take sessions.
     public struct ReadinessCheck: Sendable {
         public var name: String
-        public var check: @Sendable () async -> String?
+        public var check: @Sendable () async -> Condition
 
-        public init(name: String, check: @escaping @Sendable () async -> String?) {
+        public init(name: String, check: @escaping @Sendable () async -> Condition) {
             self.name = name
             self.check = check
         }
@@ -47,6 +57,7 @@ public struct ConsoleBackend: Sendable {
     public var audit: any AuditLog
     public var tickets: any TicketStore
     public var ticketOffice: TicketOffice
+    public var retention: Retention
     public var readiness: [ReadinessCheck]
     /// The targets that a caller may use.
     public var targets: @Sendable (Principal) async -> [TargetSummary]
@@ -62,7 +73,7 @@ public struct ConsoleBackend: Sendable {
     public init(
         node: String, version: String, clock: any GatewayClock = SystemClock(), authenticator: any Authenticator,
         sessions: any SessionIndex, audit: any AuditLog, tickets: any TicketStore, ticketOffice: TicketOffice,
-        readiness: [ReadinessCheck] = [], targets: @escaping @Sendable (Principal) async -> [TargetSummary],
+        retention: Retention, readiness: [ReadinessCheck] = [], targets: @escaping @Sendable (Principal) async -> [TargetSummary],
         events: @escaping @Sendable (SessionRecord, Bool) async throws -> EventLines,
         verify: @escaping @Sendable (SessionRecord) async throws -> [UInt8],
         end: @escaping @Sendable (SessionID, String) async -> Bool, ticketRevoked: @escaping @Sendable (String) async -> Void
@@ -75,6 +86,7 @@ public struct ConsoleBackend: Sendable {
         self.audit = audit
         self.tickets = tickets
         self.ticketOffice = ticketOffice
+        self.retention = retention
         self.readiness = readiness
         self.targets = targets
         self.events = events

@@ -96,6 +96,7 @@ public struct ConsoleServer: Sendable {
         let api = router.group("api/v1").add(middleware: Authentication(backend: backend, roles: settings.roles))
         SessionRoutes(backend: backend, auditor: auditor).add(to: api)
         TicketRoutes(backend: backend, auditor: auditor).add(to: api)
+        RetentionRoutes(backend: backend, auditor: auditor).add(to: api)
         OtherRoutes(backend: backend, auditor: auditor).add(to: api)
         return router
     }

@@ -14,6 +14,10 @@ public import GatehouseCore
 /// | list everybody's tickets                       | no    | no       | yes     | yes           |
 /// | revoke everybody's tickets                     | no    | no       | no      | yes           |
 /// | read the audit log                             | no    | no       | yes     | yes           |
+/// | see legal holds and the retention plan         | no    | no       | yes     | yes           |
+/// | place legal holds                              | no    | no       | yes     | yes           |
+/// | lift legal holds                               | no    | no       | yes     | no            |
+/// | run retention, delete others' recordings       | no    | no       | no      | yes           |
 ///
 /// Who runs the gateway does not thereby read what passed through it: an administrator needs the auditor's role for that.
 /// Everybody who is authenticated is an agent, unless the configuration names groups for that role. A caller who comes with a
@@ -64,4 +68,11 @@ struct Caller: Sendable {
     var seesAllTickets: Bool { has(.auditor) || has(.administrator) }
     func revokes(ticketOf owner: Principal) -> Bool { isSame(as: owner) || has(.administrator) }
     var readsAuditLog: Bool { has(.auditor) || has(.administrator) }
+    var seesRetention: Bool { has(.auditor) || has(.administrator) }
+    var placesHolds: Bool { has(.auditor) || has(.administrator) }
+    /// Who can delete must not be the one who makes that possible.
+    var liftsHolds: Bool { has(.auditor) }
+    var runsRetention: Bool { has(.administrator) }
+    /// Nobody deletes the evidence of himself.
+    func deletes(recordingOf owner: Principal) -> Bool { has(.administrator) && !isSame(as: owner) }
 }

@@ -44,6 +44,9 @@ public struct SessionID: Sendable, Hashable, Comparable, Codable, CustomStringCo
         low = digits[16..<32].reduce(0) { $0 << 4 | UInt64($1) }
     }
 
+    /// When the session began, to the millisecond.
+    public var startTime: WallTime { WallTime(nanoseconds: (high >> 16) &* 1_000_000) }
+
     public init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let value = SessionID(text) else {

@@ -9,6 +9,8 @@ public struct GatehouseSettings: Sendable, Hashable {
     public var dataDirectory: String
     public var log: LogSettings
     public var recording: RecordingSettings
+    public var store: StoreSettings
+    public var retention: RetentionSettings
     public var admin: AdminSettings
     public var issuers: [TrustedIssuer]
     public var listeners: [ListenerSettings]
@@ -29,19 +31,6 @@ public struct LogSettings: Sendable, Hashable {
 
     public var format: Format = .json
     public var level: Level = .info
-}
-
-/// How recordings are kept.
-public struct RecordingSettings: Sendable, Hashable {
-    /// Public key files of those who may read recordings; empty: a key pair made in the data directory.
-    public var recipients: [String] = []
-    /// False leaves recordings readable to whoever reaches the store: for trials and measurements.
-    public var isSealed = true
-    /// A second place for signed checkpoints of the log: a file, and an HTTP endpoint that they are posted to.
-    public var checkpointFile: String?
-    public var checkpointURL: String?
-    /// How often a checkpoint is made while something is new, in seconds.
-    public var checkpointSeconds = 60
 }
 
 /// The HTTP interface for people and machines that run the gateway.

@@ -15,6 +15,8 @@ public struct ReloadPlan: Sendable, Hashable {
         compare(old.log, new.log, "log", needsRestart: true)
         compare(old.recording.recipients, new.recording.recipients, "recording.recipients", needsRestart: false)
         compare(old.recording.restarting, new.recording.restarting, "recording", needsRestart: true)
+        compare(old.store, new.store, "store", needsRestart: true)
+        compare(old.retention, new.retention, "retention", needsRestart: false)
         compare(old.admin.listen, new.admin.listen, "admin.listen", needsRestart: true)
         compare(old.admin.tls, new.admin.tls, "admin.tls", needsRestart: true)
         compare(old.admin.roles, new.admin.roles, "admin.roles", needsRestart: false)
@@ -66,6 +68,7 @@ extension GatehouseSettings {
         settings.log = running.log
         settings.recording = running.recording
         settings.recording.recipients = recording.recipients
+        settings.store = running.store
         settings.admin.listen = running.admin.listen
         settings.admin.tls = running.admin.tls
         settings.listeners = running.listeners

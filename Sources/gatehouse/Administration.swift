@@ -8,6 +8,7 @@ import Policy
 import Postgres
 import Recording
 import Relay
+import Review
 import Settings
 
 /// The admin listener as configured.
@@ -28,14 +29,15 @@ func consoleSettings(_ admin: AdminSettings) throws -> ConsoleSettings {
 /// What the admin API asks of the rest of the gateway.
 func consoleBackend(
     _ settings: GatehouseSettings, _ gateway: Gateway, _ catalog: SQLiteCatalog, _ authenticator: any Authenticator,
-    _ tickets: TicketOffice, _ vault: Vault, _ recordings: Recordings
+    _ tickets: TicketOffice, _ vault: Vault, _ recordings: Recordings, _ retention: Retention
 ) -> ConsoleBackend {
     ConsoleBackend(
         node: settings.node, version: gatewayVersion, clock: gateway.clock, authenticator: authenticator, sessions: catalog,
         audit: catalog, tickets: catalog, ticketOffice: tickets,
+        retention: retention,
         readiness: [
-            .init(name: "recorder") { vault.isFull ? "the journal's backlog is full, or the disk is: \(vault.state)" : nil },
-            .init(name: "catalog") { catalog.problem },
+            .init(name: "recorder") { recorderCondition(vault) },
+            .init(name: "catalog") { catalog.problem.map { .failed($0) } ?? .good },
         ],
         targets: { principal in targets(for: principal, settings, gateway) },
         events: { session, follow in recordings.evidence(of: session.id, follow: follow) },
@@ -53,6 +55,19 @@ func consoleBackend(
         ticketRevoked: { id in
             gateway.sessions.end(reason: "the ticket of this session was revoked") { $0.principal.credential == .ticket(id: id) }
         })
+}
+
+/// How recording does, in words for who is on call.
+private func recorderCondition(_ vault: Vault) -> ConsoleBackend.Condition {
+    let waiting = "\(vault.backlogBytes >> 20) MiB of recordings wait in the journal"
+    let reason: String? =
+        switch vault.state {
+        case .failing(let reason): "the store does not take recordings (\(reason)); \(waiting)"
+        case .behind: "the store is behind; \(waiting)"
+        case .healthy: nil
+        }
+    guard vault.isFull else { return reason.map { .degraded("\($0)") } ?? .good }
+    return .failed("new sessions are refused: \(reason ?? "the disk of the journal is nearly full; \(waiting)")")
 }
 
 /// The targets that a caller may open, with the client line for each.

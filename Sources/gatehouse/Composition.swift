@@ -13,6 +13,7 @@ import Policy
 import Postgres
 import Recording
 import Relay
+import Review
 import Settings
 import Synchronization
 
@@ -46,6 +47,9 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
             "version": gatewayVersion, "policy": settings.policy.version, "manifest_key": signer.publicKey.id,
             "recipients": sealing.recipients.map(\.id).joined(separator: " "),
         ])
+    let retention = Retention(policy: RetentionPolicy(settings.retention), store: recordings.store, log: log, clock: clock, logger: logger)
+    let schedule = RetentionSchedule(retention, settings.retention, logger)
+    vaulting.lock = { start, now in retention.lock(target: start?.target, now: now) }
     let vault = try Vault(
         configuration: vaulting, store: recordings.store, signer: signer, sealing: sealing,
         log: log, clock: clock, logger: logger)
@@ -108,7 +112,8 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     // Where it is watched and administered from.
     let console = try ConsoleServer(
         consoleSettings(settings.admin),
-        backend: consoleBackend(settings, gateway, catalog, authenticator, tickets, vault, recordings), metrics: registry, logger: logger)
+        backend: consoleBackend(settings, gateway, catalog, authenticator, tickets, vault, recordings, retention), metrics: registry,
+        logger: logger)
 
     // Until it is told to stop: no new sessions, then an end for those that there are.
     var failure: (any Error)?
@@ -119,6 +124,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
                     logger.notice("ready", metadata: ["node": "\(settings.node)", "admin": "\(settings.admin.listen)"])
                 }
             }
+            tasks.addTask { await schedule.run() }
             tasks.addTask {
                 while !Task.isCancelled {
                     observe(vault, gateway.sessions)
@@ -133,7 +139,15 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
                 var reloader = Reloader(
                     path: configurationPath, running: settings, gateway: gateway, authenticator: authenticator,
                     makeAuthenticator: makeAuthenticator,
-                    takeRecording: { try takeRecipients($0, sealing, recordings, log, logger) },
+                    takeRecording: { running, next in
+                        if running.recording.recipients != next.recording.recipients {
+                            try takeRecipients(next.recording, sealing, recordings, log, logger)
+                        }
+                        if running.retention != next.retention {
+                            try log.note("retention.changed", by: "configuration")
+                            schedule.use(next.retention)
+                        }
+                    },
                     logged: { try log.note("configuration.reloaded", by: settings.node, detail: ["policy": $0.policy.version]) })
                 for await signal in signals {
                     if signal != SIGHUP { break }

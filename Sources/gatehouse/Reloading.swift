@@ -31,8 +31,8 @@ struct Reloader {
     let gateway: Gateway
     let authenticator: ReloadableAuthenticator
     let makeAuthenticator: @Sendable (GatehouseSettings) throws -> any Authenticator
-    /// Seals new sessions to the recipients of a new configuration.
-    let takeRecording: (RecordingSettings) throws -> Void
+    /// Takes over how recordings are sealed and kept, from the settings that run to new ones.
+    let takeRecording: (GatehouseSettings, GatehouseSettings) throws -> Void
     /// Puts into the log what is taken over, before it is.
     let logged: (GatehouseSettings) throws -> Void
     private(set) var running: GatehouseSettings
@@ -40,7 +40,7 @@ struct Reloader {
     init(
         path: String, running: GatehouseSettings, gateway: Gateway, authenticator: ReloadableAuthenticator,
         makeAuthenticator: @escaping @Sendable (GatehouseSettings) throws -> any Authenticator,
-        takeRecording: @escaping (RecordingSettings) throws -> Void, logged: @escaping (GatehouseSettings) throws -> Void
+        takeRecording: @escaping (GatehouseSettings, GatehouseSettings) throws -> Void, logged: @escaping (GatehouseSettings) throws -> Void
     ) {
         self.logged = logged
         self.takeRecording = takeRecording
@@ -58,7 +58,7 @@ struct Reloader {
             let next = loaded.keepingWhatNeedsRestart(of: running)
             if next.issuers != running.issuers { authenticator.replace(by: try makeAuthenticator(next)) }
             try logged(next)
-            if next.recording.recipients != running.recording.recipients { try takeRecording(next.recording) }
+            try takeRecording(running, next)
             gateway.replace(
                 policy: PolicyEngine(next.policy), targets: Dictionary(next.targets.map { ($0.name, $0) }) { first, _ in first },
                 limits: next.limits)

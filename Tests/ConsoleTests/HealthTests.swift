@@ -25,7 +25,13 @@ import Testing
         try await bench.test { (client: Client) async throws in
             let ready = try await client.ask("/readyz")
             #expect(ready.status == 200)
-            bench.deeds.withLock { $0.notReady = "the disk is full" }
+            #expect(try ready.json["status"] as? String == "ready")
+            // It goes on for a while, and somebody should look.
+            bench.deeds.withLock { $0.condition = .degraded("the store does not answer") }
+            let degraded = try await client.ask("/readyz")
+            #expect(degraded.status == 200)
+            #expect(try degraded.json["status"] as? String == "degraded" && degraded.text.contains("the store does not answer"))
+            bench.deeds.withLock { $0.condition = .failed("the disk is full") }
             let not = try await client.ask("/readyz")
             #expect(not.status == 503)
             let checks = try #require(try not.json["checks"] as? [String: [String: any Sendable]])

@@ -52,6 +52,34 @@ import Testing
     }
 
     @Test(arguments: [
+        ("retention: { keep: 3h }", "is not how long to keep: write at least 1d, or forever"),
+        ("retention: { keep: none }", "is not how long to keep"),
+        ("retention: { keep: 90d, every: 5m }", "is less than an hour"),
+        ("retention: { rules: [{ name: a, keep: 3d }] }", "`retention.rules[1].targets` is missing"),
+        ("retention: { rules: [{ name: a, targets: [x] }] }", "`retention.rules[1].keep` is missing"),
+        (
+            "retention: { rules: [{ name: a, targets: [x], keep: 3d }, { name: a, targets: [y], keep: 3d }] }",
+            "retention rule `a` is already defined"
+        ),
+        ("store: {}", "`store` says nothing"),
+        (
+            "store: { directory: /x, s3: { bucket: abc, access_key_id: a, secret_access_key: \"${env:READER}\" } }",
+            "has both `directory` and `s3`"
+        ),
+        ("store: { s3: { access_key_id: a, secret_access_key: \"${env:READER}\" } }", "`store.s3.bucket` is missing"),
+        ("store: { s3: { bucket: Abc, access_key_id: a, secret_access_key: \"${env:READER}\" } }", "`Abc` is not a bucket"),
+        ("store: { s3: { bucket: abc, access_key_id: a } }", "`store.s3.secret_access_key` is missing"),
+        ("store: { s3: { bucket: abc, access_key_id: a, secret_access_key: hunter2 } }", "must not be written here"),
+        (
+            "store: { s3: { bucket: abc, access_key_id: a, secret_access_key: \"${env:READER}\", endpoint: \"http://s3.example.com\" } }",
+            "is not protected: use https://"
+        ),
+        ("store: { s3: { bucket: abc, access_key_id: a, secret_access_key: \"${env:READER}\", prefix: ../x/ } }", "is not a prefix"),
+        ("store: { s3: { bucket: abc, access_key_id: a, secret_access_key: \"${env:READER}\", prefix: x } }", "is not a prefix"),
+        (
+            "store: { s3: { bucket: abc, access_key_id: a, secret_access_key: \"${env:READER}\", object_lock: yes } }",
+            "must be governance or compliance"
+        ),
         ("rules:\n  - effect: deny", "`rules[1].id` is missing"),
         ("rules:\n  - { id: a }", "`rules[1].effect` is missing"),
         ("rules:\n  - { id: gatehouse.x, effect: deny }", "are built in"),

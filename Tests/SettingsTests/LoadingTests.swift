@@ -67,6 +67,43 @@ import Testing
         #expect(settings.policy.defaultDecisions == ["orders": .deny])
     }
 
+    @Test func retentionAndStoreAreRead() throws {
+        let defaults = try load(configuration()).settings
+        #expect(defaults.retention == RetentionSettings() && defaults.store == .directory(nil))
+        let retention = """
+            retention:
+              keep: 90d
+              every: none
+              rules:
+                - { name: cards, targets: ["pay-*", till], keep: 2555d }
+                - { name: ledger, targets: [ledger], keep: forever }
+            """
+        let read = try load(configuration(limits: retention)).settings.retention
+        #expect(read.keep == .seconds(90 * 86_400) && read.every == nil)
+        #expect(read.rules.map(\.name) == ["cards", "ledger"] && read.rules.map(\.keep) == [.seconds(2555 * 86_400), nil])
+        #expect(read.rules.first?.targets == ["pay-*", "till"])
+        let store = """
+            store:
+              s3:
+                bucket: evidence
+                endpoint: https://s3.example.com/
+                prefix: prod/a/
+                access_key_id: key
+                secret_access_key: "${env:READER}"
+                object_lock: compliance
+            """
+        guard case .s3(let bucket) = try load(configuration(limits: store)).settings.store else {
+            Issue.record("it is a bucket")
+            return
+        }
+        #expect(bucket.bucket == "evidence" && bucket.endpoint == "https://s3.example.com" && bucket.prefix == "prod/a/")
+        #expect(bucket.style == .path && bucket.region == "us-east-1" && bucket.objectLock == .compliance && bucket.sessionToken == nil)
+        #expect(bucket.secretAccessKey.reveal() == variables["READER"] && !"\(bucket)".contains(variables["READER"] ?? ""))
+        let amazon = store.replacingOccurrences(of: "    endpoint: https://s3.example.com/\n", with: "")
+        guard case .s3(let plain) = try load(configuration(limits: amazon)).settings.store else { return }
+        #expect(plain.style == .virtualHost && plain.endpoint == nil)
+    }
+
     @Test func limitsAreRead() throws {
         let limits = """
             limits:

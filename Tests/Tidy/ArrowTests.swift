@@ -19,10 +19,11 @@ import Testing
         "Settings": ["GatehouseCore", "Policy", "Masking"],
         "Relay": ["GatehouseCore", "Identity", "Policy", "Masking", "Recording"],
         "Postgres": ["GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Relay", "CLibPQ"],
-        "Console": ["GatehouseCore", "Identity", "Catalog", "Recording"],
+        "Review": ["GatehouseCore", "Policy", "Recording"],
+        "Console": ["GatehouseCore", "Identity", "Catalog", "Recording", "Review"],
         "gatehouse": [
             "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Catalog", "Relay", "Postgres", "Settings",
-            "Console",
+            "Review", "Console",
         ],
     ]
 

@@ -23,30 +23,38 @@ struct HealthRoutes: Sendable {
         struct Check: Encodable {
             var ok: Bool
             var problem: String?
+
+            init(_ condition: ConsoleBackend.Condition) {
+                switch condition {
+                case .good: (ok, problem) = (true, nil)
+                case .degraded(let what): (ok, problem) = (true, what)
+                case .failed(let what): (ok, problem) = (false, what)
+                }
+            }
         }
         var status: String
         var checks: [String: Check]
     }
 
     @Sendable private func ready(_ request: Request, _ context: ConsoleContext) async throws -> Response {
-        let checks = await withTaskGroup(of: (String, String?).self) { group in
+        let checks = await withTaskGroup(of: (String, ConsoleBackend.Condition).self) { group in
             for check in backend.readiness { group.addTask { (check.name, await Self.bounded(check.check)) } }
-            return await group.reduce(into: [:]) { $0[$1.0] = Readiness.Check(ok: $1.1 == nil, problem: $1.1) }
+            return await group.reduce(into: [:]) { $0[$1.0] = Readiness.Check($1.1) }
         }
         let isReady = checks.values.allSatisfy(\.ok)
-        return try API.json(
-            Readiness(status: isReady ? "ready" : "not ready", checks: checks), status: isReady ? .ok : .serviceUnavailable)
+        let status = !isReady ? "not ready" : checks.values.contains { $0.problem != nil } ? "degraded" : "ready"
+        return try API.json(Readiness(status: status, checks: checks), status: isReady ? .ok : .serviceUnavailable)
     }
 
-    private static func bounded(_ check: @escaping @Sendable () async -> String?) async -> String? {
-        await withTaskGroup(of: String?.self) { group in
+    private static func bounded(_ check: @escaping @Sendable () async -> ConsoleBackend.Condition) async -> ConsoleBackend.Condition {
+        await withTaskGroup(of: ConsoleBackend.Condition.self) { group in
             group.addTask { await check() }
             group.addTask {
-                do { try await Task.sleep(for: checkTimeout) } catch { return nil }
-                return "no answer within \(checkTimeout)"
+                do { try await Task.sleep(for: checkTimeout) } catch { return .good }
+                return .failed("no answer within \(checkTimeout)")
             }
             defer { group.cancelAll() }
-            return await group.next() ?? nil
+            return await group.next() ?? .good
         }
     }
 }

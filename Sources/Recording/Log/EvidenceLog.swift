@@ -14,6 +14,9 @@ public final class EvidenceLog: StartLog {
     fileprivate struct State {
         var tree = MerkleTree()
         var open: [SessionID: Open] = [:]
+        /// Deletions that have begun and neither ended nor were given up.
+        var deletions: [SessionID: LogEntry] = [:]
+        var holds: Set<String> = []
         /// Records that no checkpoint in the store covers.
         var unpublished: [[UInt8]] = []
         var publishedSize: UInt64 = 0
@@ -176,7 +179,13 @@ public final class EvidenceLog: StartLog {
         }
     }
 
-    /// Something was done to the gateway itself, or a session was deleted (`kind` tombstone).
+    /// Deletions of sessions that this log has the beginning of, and no end.
+    public var unfinishedDeletions: [SessionID: LogEntry] { state.withLock(\.deletions) }
+
+    /// Legal holds that this log has seen placed and not lifted, by their ids.
+    public var holds: Set<String> { state.withLock(\.holds) }
+
+    /// Something was done to the gateway itself, or a session is or was deleted (`kind` deletion or tombstone).
     public func note(
         _ action: String, by: String, detail: [String: String] = [:], kind: LogEntry.Kind = .administration, session: SessionID? = nil,
         manifest: String? = nil
@@ -282,13 +291,31 @@ extension EvidenceLog.State {
         if let session = entry.session {
             switch entry.kind {
             case .start: open[session] = .init(index: entry.index, keys: entry.keys ?? [])
-            case .end, .tombstone: open[session] = nil
-            case .administration: break
+            case .end: open[session] = nil
+            case .deletion: deletions[session] = entry
+            case .tombstone:
+                open[session] = nil
+                deletions[session] = nil
+            case .administration:
+                if entry.action == LogAction.deletionRefused { deletions[session] = nil }
             }
+        }
+        if entry.kind == .administration, let hold = entry.detail?["hold"] {
+            if entry.action == LogAction.holdPlaced { holds.insert(hold) }
+            if entry.action == LogAction.holdLifted { holds.remove(hold) }
         }
         tree.append(MerkleTree.leafHash(json))
         unpublished.append(LogEntry.record(json))
     }
+}
+
+/// Words of administrative entries that mean something to the log itself.
+public enum LogAction {
+    /// The store, or a hold, did not let a session be deleted; it stays.
+    public static let deletionRefused = "deletion.refused"
+    /// `detail["hold"]` is the hold's id.
+    public static let holdPlaced = "legal-hold.placed"
+    public static let holdLifted = "legal-hold.lifted"
 }
 
 /// The log cannot go on.

@@ -8,7 +8,9 @@ public struct LogEntry: Sendable, Hashable, Codable {
         case start
         /// A session's manifest is in the store.
         case end
-        /// A session was deleted from the store, on purpose.
+        /// A session's deletion from the store begins, on purpose: what is missing of it from now on may be gone by that.
+        case deletion
+        /// A session was deleted: nothing of it is in the store any more.
         case tombstone
         /// Something was done to the gateway itself.
         case administration
@@ -24,10 +26,11 @@ public struct LogEntry: Sendable, Hashable, Codable {
     public var session: SessionID?
     /// Of a start: the session's key, wrapped to each recipient.
     public var keys: [WrappedKey]?
-    /// Of an end: SHA-256 of `manifest.json` in hexadecimal. Of a tombstone: the same of what was deleted.
+    /// Of an end: SHA-256 of `manifest.json` in hexadecimal. Of a deletion and a tombstone: the same of what is deleted.
     public var manifest: String?
     public var outcome: Manifest.Outcome?
-    /// Of an administration: `gateway.started`, `configuration.reloaded`, `keys.changed`, ... Of a tombstone: the rule.
+    /// Of an administration: `gateway.started`, `configuration.reloaded`, `recipients.changed`, ... Of a deletion and a tombstone: `retention`, or
+    /// `by-hand`.
     public var action: String?
     public var by: String?
     public var detail: [String: String]?

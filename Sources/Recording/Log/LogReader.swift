@@ -64,6 +64,8 @@ struct LogIndex {
         /// Of the manifest; nil where the log has no end.
         var manifest: String?
         var isDeleted = false
+        /// Its deletion has begun, and neither ended nor was given up.
+        var isBeingDeleted = false
     }
 
     private(set) var sessions: [SessionID: Entry] = [:]
@@ -144,12 +146,20 @@ struct LogIndex {
 
     private mutating func take(_ entry: LogEntry) {
         guard let session = entry.session else { return }
+        // Another node may have deleted it, and its log may be read first.
+        var known = sessions[session] ?? Entry(node: entry.node, keys: [], manifest: nil)
         switch entry.kind {
-        case .start: sessions[session] = Entry(node: entry.node, keys: entry.keys ?? [], manifest: nil)
-        case .end: sessions[session, default: Entry(node: entry.node, keys: [], manifest: nil)].manifest = entry.manifest
-        case .tombstone: sessions[session, default: Entry(node: entry.node, keys: [], manifest: nil)].isDeleted = true
-        case .administration: break
+        case .start:
+            known.node = entry.node
+            known.keys = entry.keys ?? []
+        case .end: known.manifest = entry.manifest
+        case .deletion: known.isBeingDeleted = true
+        case .tombstone: known.isDeleted = true
+        case .administration:
+            guard entry.action == LogAction.deletionRefused else { return }
+            known.isBeingDeleted = false
         }
+        sessions[session] = known
     }
 
     /// The sound ones, by size; the others become findings.

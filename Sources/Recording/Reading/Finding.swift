@@ -56,11 +56,15 @@ public struct Finding: Error, Sendable, Hashable, Codable, CustomStringConvertib
         case sealed
         /// Not a fault: the gateway declared that something is missing.
         case declaredGap = "declared-gap"
+        /// The log has the session's tombstone, and the store has objects of it.
+        case notDeleted = "not-deleted"
         /// Not a fault: the gateway stopped before the session did.
         case interrupted
+        /// Not a fault: the log says that the session's deletion has begun.
+        case deletionUnfinished = "deletion-unfinished"
 
         /// Whether it means that the evidence is not what the gateway wrote.
-        public var isFault: Bool { self != .declaredGap && self != .interrupted }
+        public var isFault: Bool { self != .declaredGap && self != .interrupted && self != .deletionUnfinished }
     }
 
     public var kind: Kind

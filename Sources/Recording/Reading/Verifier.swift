@@ -51,6 +51,9 @@ public struct Verifier: Sendable {
                 match(&found, latest?.sessions[session])
             }
             unseen[session] = nil
+            if let entry = latest?.sessions[session], entry.isBeingDeleted, !entry.isDeleted, found.status != .verified {
+                found = Self.unfinishedDeletion(session, bytes: found.bytes)
+            }
             report.add(found, keepingAll: keepingAll)
             return true
         }
@@ -79,6 +82,7 @@ public struct Verifier: Sendable {
             fail(.notLogged, "the log does not know this session")
             return
         }
+        if entry.isDeleted { fail(.notDeleted, "the log has its tombstone: it was put back, or its deletion was not whole") }
         let manifest = try? read(report.session, ObjectName.manifestFile)
         guard let manifest else {
             if entry.manifest != nil {
@@ -101,7 +105,16 @@ public struct Verifier: Sendable {
         return try object.read(at: 0, count: object.size)
     }
 
+    /// What is there of a session is what its deletion has left so far.
+    private static func unfinishedDeletion(_ session: SessionID, bytes: UInt64) -> SessionReport {
+        let message = "the log says that its deletion has begun; the gateway that did finishes it at its next retention run"
+        return SessionReport(
+            session: session, status: .incomplete, outcome: nil, segments: 0, frames: 0, bytes: bytes,
+            findings: [Finding(kind: .deletionUnfinished, session: session, message: message)])
+    }
+
     private func missing(_ session: SessionID, _ entry: LogIndex.Entry, isLive: Bool) -> SessionReport {
+        if entry.isBeingDeleted { return Self.unfinishedDeletion(session, bytes: 0) }
         let message =
             entry.manifest == nil
             ? "the log has its start, and nothing of it is in the store: it goes on, waits for recovery, or was removed"

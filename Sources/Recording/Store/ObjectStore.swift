@@ -17,6 +17,9 @@ public protocol StoredObject: AnyObject {
 }
 
 extension StoredObject {
+    /// All of it.
+    public func read() throws(StoreError) -> [UInt8] { try read(at: 0, count: size) }
+
     /// At most `count` bytes from `offset`.
     func read(at offset: Int, count: Int) throws(StoreError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: max(0, min(count, size - offset)))
@@ -71,7 +74,10 @@ extension ObjectStore {
         return names.sorted()
     }
 
-    /// Every session that has an object, oldest day first, until `body` returns false.
+    /// Whether there is any object of a session.
+    public func holdsAnything(of session: SessionID) throws -> Bool { try !list(session).isEmpty }
+
+    /// Every session that has an object, oldest first, until `body` returns false.
     public func forEachSession(_ body: (SessionID) throws -> Bool) throws {
         var last: SessionID?
         try forEachKey(below: "sessions") { key in

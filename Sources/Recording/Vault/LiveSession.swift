@@ -119,6 +119,15 @@ final class LiveSession {
         }
     }
 
+    /// Lists a stored segment that cannot be read, as what it is: nothing that fits it.
+    func passOver(_ ordinal: UInt32, bytes: Int) {
+        segments.append(
+            Manifest.Segment(
+                ordinal: ordinal, file: ObjectName.segmentFile(ordinal), bytes: UInt64(bytes), uncompressedBytes: 0, frames: 0,
+                firstSequence: 0, lastSequence: 0, sha256: ""))
+        previous = [UInt8](repeating: 0, count: 32)
+    }
+
     /// Notes that a segment with all that was pending is in the store.
     func stored(_ segment: SegmentBuilder.Segment) {
         segments.append(manifestEntry(of: segment.header, hash: segment.hash))

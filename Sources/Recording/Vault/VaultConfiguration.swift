@@ -1,5 +1,11 @@
+public import GatehouseCore
+
 /// The bounds that the vault keeps.
-public struct VaultConfiguration: Sendable, Hashable {
+public struct VaultConfiguration: Sendable {
+    /// Until when the store is to refuse the deletion of what is stored now of a session that began so (nil: the record of its start is
+    /// lost, or it is the log); nil asks for nothing.
+    public typealias Lock = @Sendable (_ start: SessionStart?, _ now: WallTime) -> WallTime?
+
     /// The directory of the journals.
     public var journalDirectory: String
     public var node: String
@@ -16,6 +22,8 @@ public struct VaultConfiguration: Sendable, Hashable {
     public var highWaterBytes = 1 << 30
     /// New sessions are refused below this much free space: the catalog shares the disk and must never meet its end.
     public var minimumFreeBytes = 256 << 20
+    /// For stores that can lock objects.
+    public var lock: Lock = { _, _ in nil }
 
     public init(journalDirectory: String, node: String, gatewayVersion: String) {
         self.journalDirectory = journalDirectory

@@ -41,7 +41,7 @@ extension VaultWorker {
             }
         }
         for id in (try fileSystem.list(markDirectory) ?? []).compactMap({ SessionID($0) }) where sessions[id] == nil {
-            guard let session = adopt(id) else {
+            guard let session = try adopt(id) else {
                 // Its manifest is there: the run ended between storing it and taking the mark away.
                 try noteStoredEnd(id)
                 try unmark(id)
@@ -67,7 +67,7 @@ extension VaultWorker {
     private func takeOnLogged() throws {
         guard let log else { return }
         for (id, _) in log.openSessions where sessions[id] == nil {
-            if let session = adopt(id) {
+            if let session = try adopt(id) {
                 sessions[id] = session
                 orphans.insert(id)
             } else {
@@ -85,21 +85,25 @@ extension VaultWorker {
     }
 
     /// The state of a session as the store has it; nil when it is finished there.
-    func adopt(_ id: SessionID, journal: String = "") -> LiveSession? {
+    /// - Throws: when the store does not answer.
+    func adopt(_ id: SessionID, journal: String = "") throws -> LiveSession? {
         let session = LiveSession(id: id, journal: journal)
-        do {
-            let names = try store.list(id)
-            if names.contains(ObjectName.manifestFile) { return nil }
-            while names.contains(ObjectName.segmentFile(session.nextOrdinal)),
-                let object = try store.open(ObjectName(session: id, file: ObjectName.segmentFile(session.nextOrdinal)))
-            {
+        let names = try store.list(id)
+        if names.contains(ObjectName.manifestFile) { return nil }
+        // A file of a number beyond all sense is somebody else's.
+        let last = min(names.compactMap { ObjectName.segmentOrdinal($0) }.max() ?? 0, UInt32(clamping: names.count) &+ 1_000)
+        while session.nextOrdinal <= last {
+            let ordinal = session.nextOrdinal
+            let object = try store.open(ObjectName(session: id, file: ObjectName.segmentFile(ordinal)))
+            do {
+                guard let object else { throw SegmentFault(.damaged, offset: 0, "it is not there, and later ones are") }
                 try add(object, to: session)
+            } catch let fault as SegmentFault {
+                // What the journal has goes behind it all the same, never over it, and the verifier says what is wrong.
+                session.tally.noteLoss("stored segment \(ordinal) is damaged")
+                report.damage.append("session \(id): segment \(ordinal) in the store is damaged: \(fault)")
+                session.passOver(ordinal, bytes: object?.size ?? 0)
             }
-        } catch {
-            // The evidence in the store is damaged: what the journal has goes behind it all the same, and the verifier will say
-            // what is wrong with the rest.
-            session.tally.noteLoss("stored segment \(session.nextOrdinal) could not be read")
-            report.damage.append("session \(id): segment \(session.nextOrdinal) in the store could not be read: \(error)")
         }
         // Where the opening is lost, the log still has the key.
         if session.keys.isEmpty { session.keys = log?.keys(of: id) ?? [] }

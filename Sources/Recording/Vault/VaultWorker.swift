@@ -7,8 +7,9 @@ final class VaultWorker {
     /// A journal file that is not wholly in the store.
     final class Source {
         let feed: JournalFeed
-        let reader: JournalFileReader
+        var reader: JournalFileReader
         let isLeftover: Bool
+        var mustBeReread = false
         var isDrained = false
         var leftoverSize = 0
         var frames = 0
@@ -55,6 +56,8 @@ final class VaultWorker {
     private var failures = 0
     private var retryAt: UInt64 = 0
     private var lastCheckpoint: UInt64 = 0
+    /// Not before, after a failure.
+    private var publishAt: UInt64 = 0
 
     init(
         configuration: VaultConfiguration, store: any ObjectStore, signer: ManifestSigner, sealing: Sealing, log: EvidenceLog?,
@@ -125,6 +128,11 @@ final class VaultWorker {
                 } damage: { damage in
                     note(damage, source)
                 }
+                if source.mustBeReread {
+                    source.reader = try JournalFileReader(path: source.feed.path, fileSystem: fileSystem)
+                    source.mustBeReread = false
+                    return false
+                }
                 guard cutLarge(now) else { return false }
             }
         } catch {
@@ -162,9 +170,16 @@ final class VaultWorker {
         if let known = sessions[id] {
             session = known
         } else {
-            guard let opened = open(item.batch.header, source) else { return }
-            session = opened
-            sessions[id] = opened
+            do {
+                guard let opened = try open(item.batch.header, source) else { return }
+                session = opened
+                sessions[id] = opened
+            } catch {
+                // What the store has of it cannot be known now: all of the file is read again later, which repeats nothing.
+                source.mustBeReread = true
+                fail("\(error)", now: now)
+                return
+            }
         }
         if source.isLeftover { orphans.insert(id) }
         if let opening = item.batch.opening {
@@ -186,7 +201,8 @@ final class VaultWorker {
     }
 
     /// The session that a batch belongs to which is not known yet; nil when that is finished in the store already.
-    private func open(_ header: BatchHeader, _ source: Source) -> LiveSession? {
+    /// - Throws: when the store does not answer.
+    private func open(_ header: BatchHeader, _ source: Source) throws -> LiveSession? {
         let id = header.session
         // Only a live session's opening is known to have nothing in the store. Anything else may come behind what is stored, and
         // must never be stored over it.
@@ -194,7 +210,7 @@ final class VaultWorker {
             return LiveSession(id: id, journal: source.feed.journal, key: sealing.key(of: id))
         }
         if finished.contains(id) { return nil }
-        if let session = adopt(id, journal: source.feed.journal) { return session }
+        if let session = try adopt(id, journal: source.feed.journal) { return session }
         if finished.count >= Self.rememberedSessions { finished = [] }
         finished.insert(id)
         if !source.isLeftover { logger.warning("records follow the end of their session", metadata: ["session": "\(id)"]) }
@@ -287,7 +303,9 @@ final class VaultWorker {
         }
         try log?.publish(session.id, to: store)
         let segment = try session.segment(builder)
-        try store.put(ObjectName(session: session.id, file: ObjectName.segmentFile(segment.header.ordinal)), segment.bytes)
+        try store.put(
+            ObjectName(session: session.id, file: ObjectName.segmentFile(segment.header.ordinal)), segment.bytes,
+            retainUntil: configuration.lock(session.tally.start, clock.wallTime()))
         pendingBytes -= session.pending.count
         session.stored(segment)
     }
@@ -299,8 +317,10 @@ final class VaultWorker {
             segments: session.segments)
         let bytes = try canonicalJSON(manifest)
         try log?.publish(session.id, to: store)
-        try store.put(ObjectName(session: session.id, file: ObjectName.signatureFile), try signer.signatureFile(for: bytes))
-        try store.put(ObjectName(session: session.id, file: ObjectName.manifestFile), bytes)
+        let lock = configuration.lock(session.tally.start, clock.wallTime())
+        try store.put(
+            ObjectName(session: session.id, file: ObjectName.signatureFile), try signer.signatureFile(for: bytes), retainUntil: lock)
+        try store.put(ObjectName(session: session.id, file: ObjectName.manifestFile), bytes, retainUntil: lock)
         try noteEnd(session.id, bytes, manifest.outcome)
         if session.isMarked { try unmark(session.id) }
         sessions[session.id] = nil
@@ -320,11 +340,15 @@ final class VaultWorker {
     private func publishLog(now: UInt64, everything: Bool) {
         guard let log, log.hasNews else { return }
         let interval = UInt64(clamping: configuration.checkpointInterval.components.seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        guard everything || now &- lastCheckpoint >= interval.partialValue else { return }
+        guard everything || (now &- lastCheckpoint >= interval.partialValue && now >= publishAt) else { return }
         do {
             try log.publish(to: store)
             lastCheckpoint = now
+            // Nothing else may be tried soon that would say so.
+            if publishAt > 0, failures == 0 { failingReason = nil }
+            publishAt = 0
         } catch {
+            publishAt = now &+ 5_000_000_000
             fail("the log could not be published: \(error)", now: now)
         }
     }

@@ -100,6 +100,8 @@ struct SettingsReader {
         if !root.has("data_directory") { _ = root.required("data_directory", like: "/var/lib/gatehouse") }
         let log = readLog(root)
         let recording = readRecording(root)
+        let store = readStore(root)
+        let retention = readRetention(root)
         let admin = readAdmin(root)
         let issuers = readIssuers(root)
         let listeners = readListeners(root)
@@ -111,7 +113,8 @@ struct SettingsReader {
 
         guard let node, let dataDirectory, let admin else { return nil }
         return GatehouseSettings(
-            node: node, dataDirectory: dataDirectory, log: log, recording: recording, admin: admin, issuers: issuers.map(\.value),
+            node: node, dataDirectory: dataDirectory, log: log, recording: recording, store: store, retention: retention,
+            admin: admin, issuers: issuers.map(\.value),
             listeners: listeners.map(\.value), targets: targets.map(\.target), policy: policy, limits: limits)
     }
 

@@ -79,30 +79,12 @@ extension SettingsReader {
             defer { part.finish() }
             let name = part.required("name", like: "reader").flatMap { checkedName($0, part.name("name")) }
             let user = part.required("user", like: "app_ro")?.text
-            let password = readPassword(part)
+            let password = part.secret("password")
             guard let name, let user else { return nil }
             places.append((name, part.place(of: "name")))
             return Target.Role(name: name, user: user, password: password)
         }
         checkUnique(places, "role")
         return roles
-    }
-
-    /// A password comes from the environment or from a file, and from one of them.
-    private func readPassword(_ section: Section) -> Secret? {
-        let direct = section.scalar("password")
-        let filed = section.secretFile("password_file")
-        if section.has("password"), section.has("password_file") {
-            problems.error(section.place(of: "password_file"), "`\(section.path)` has both `password` and `password_file`; keep one")
-        }
-        guard let direct else { return filed }
-        guard direct.isSubstituted else {
-            // The value is not repeated here: it may be the real one.
-            problems.error(
-                direct.place,
-                "`\(section.name("password"))` must not be written here: use ${env:NAME}, or `password_file` with a file of mode 0600")
-            return nil
-        }
-        return Secret(direct.text)
     }
 }

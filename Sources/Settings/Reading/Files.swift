@@ -37,6 +37,23 @@ extension Section {
         return Secret(text)
     }
 
+    /// A secret: `key` from the environment, or `key_file`, and one of them.
+    func secret(_ key: String) -> Secret? {
+        let direct = scalar(key)
+        let filed = secretFile(key + "_file")
+        if has(key), has(key + "_file") {
+            context.problems.error(place(of: key + "_file"), "`\(path)` has both `\(key)` and `\(key)_file`; keep one")
+        }
+        guard let direct else { return filed }
+        guard direct.isSubstituted else {
+            // The value is not repeated here: it may be the real one.
+            context.problems.error(
+                direct.place, "`\(name(key))` must not be written here: use ${env:NAME}, or `\(key)_file` with a file of mode 0600")
+            return nil
+        }
+        return Secret(direct.text)
+    }
+
     /// `{ certificate_file, private_key_file }`
     func serverTLS(_ key: String) -> ServerTLSFiles? {
         guard let section = section(key) else { return nil }

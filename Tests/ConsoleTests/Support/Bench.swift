@@ -6,6 +6,8 @@ import HummingbirdTesting
 import Identity
 import Logging
 import ProviderSupport
+import Recording
+import Review
 import Synchronization
 import Testing
 
@@ -21,6 +23,7 @@ final class Bench: Sendable {
     let provider: Provider.Description
     let server: ConsoleServer
     let metrics = PrometheusRegistry()
+    let retention: Retention
     let deeds = Mutex(Deeds())
     private let directory: URL
 
@@ -31,7 +34,7 @@ final class Bench: Sendable {
         /// What the recordings hold; nil: they cannot be opened.
         var lines: [String]? = ["{\"type\":\"start\"}", "{\"type\":\"end\"}"]
         var failsAfterLines = false
-        var notReady: String?
+        var condition = ConsoleBackend.Condition.good
     }
 
     /// The deeds, reachable from the backend's closures before the bench is whole.
@@ -57,11 +60,18 @@ final class Bench: Sendable {
             IssuerSettings(issuer: provider.issuer, audiences: ["gw"], authorizedParties: authorizedParties, userClaim: "email")
         ])
         let link = Link()
+        let store = LocalStore(root: directory.appending(path: "store").path)
+        let log = try EvidenceLog(
+            directory: directory.appending(path: "log").path, node: "n1",
+            signer: try ManifestSigner(directory: directory.appending(path: "keys").path, name: "log"), store: store, clock: SystemClock())
+        retention = Retention(policy: RetentionPolicy(keep: .seconds(86_400)), store: store, log: log, clock: SystemClock())
         let backend = ConsoleBackend(
             node: "n1", version: "1.2.3", authenticator: GatewayAuthenticator(tokens: tokens, tickets: office, throttle: Throttle()),
             sessions: catalog, audit: audit ?? catalog, tickets: catalog, ticketOffice: office,
+            retention: retention,
             readiness: [
-                .init(name: "catalog") { [catalog] in catalog.problem }, .init(name: "store") { link.change({ $0.notReady }, else: nil) },
+                .init(name: "catalog") { [catalog] in catalog.problem.map { .failed($0) } ?? .good },
+                .init(name: "store") { link.change({ $0.condition }, else: .good) },
             ],
             targets: { principal in
                 principal.groups.isEmpty

@@ -37,16 +37,17 @@ struct AdminClient {
         try? await http.shutdown()
     }
 
-    func get(_ path: String, _ query: [(String, String?)] = []) async throws -> JSON {
-        try await answer(.get, path, query, body: nil)
+    /// - Parameter patience: how long the answer may take.
+    func get(_ path: String, _ query: [(String, String?)] = [], patience: TimeAmount = .seconds(60)) async throws -> JSON {
+        try await answer(.get, path, query, body: nil, deadline: patience)
     }
 
-    func post(_ path: String, _ body: JSON) async throws -> JSON {
-        try await answer(.post, path, [], body: body)
+    func post(_ path: String, _ body: JSON, patience: TimeAmount = .seconds(60)) async throws -> JSON {
+        try await answer(.post, path, [], body: body, deadline: patience)
     }
 
     func delete(_ path: String) async throws {
-        _ = try await answer(.delete, path, [], body: nil)
+        _ = try await answer(.delete, path, [], body: nil, deadline: .seconds(60))
     }
 
     /// All items of a list, page after page. A page is an array, or an object with the array under `name` and, where there
@@ -100,8 +101,10 @@ struct AdminClient {
         return text.first == UInt8(ascii: "{") ? Data(text) : nil
     }
 
-    private func answer(_ method: Method, _ path: String, _ query: [(String, String?)], body: JSON?) async throws -> JSON {
-        let response = try await response(method, path, query, body: body, deadline: .seconds(60))
+    private func answer(
+        _ method: Method, _ path: String, _ query: [(String, String?)], body: JSON?, deadline: TimeAmount
+    ) async throws -> JSON {
+        let response = try await response(method, path, query, body: body, deadline: deadline)
         let bytes = try await collect(response)
         if bytes.isEmpty { return .null }
         guard let json = try? JSON.parse(bytes) else {
