@@ -24,7 +24,7 @@ struct Gatehouse: AsyncParsableCommand {
             """,
         version: gatehouseVersion,
         subcommands: [
-            Serve.self, Check.self, Targets.self, Sessions.self, Tickets.self, Verify.self, Keys.self, RetentionCommand.self,
+            Serve.self, Check.self, Targets.self, Sessions.self, Tickets.self, Verify.self, Proofs.self, Keys.self, RetentionCommand.self,
             LegalHoldsCommand.self, Login.self, WhoAmI.self, Version.self,
             DevelopmentIssuerCommand.self,
         ])

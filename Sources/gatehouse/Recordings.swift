@@ -9,9 +9,9 @@ import Synchronization
 /// Where a data directory keeps what, and how its recordings are read.
 struct Recordings: Sendable {
     let dataDirectory: String
+    let store: any ObjectStore
 
     var journal: String { dataDirectory + "/journal" }
-    var store: LocalStore { LocalStore(root: dataDirectory + "/store") }
     var log: String { dataDirectory + "/log" }
     var keys: String { dataDirectory + "/keys" }
 
@@ -63,6 +63,7 @@ private struct EvidenceCursor: ~Copyable {
     private var lastSequence: UInt64 = 0
     private var hasOpening = false
     private var hasEnded = false
+    private var isAnything = false
 
     init(session: SessionID, recordings: Recordings, follow: Bool) {
         self.session = session
@@ -79,6 +80,10 @@ private struct EvidenceCursor: ~Copyable {
             self.source = source
             guard let piece = try source.next() else {
                 self.source = nil
+                guard follow || isAnything else {
+                    throw StoreError(
+                        "nothing of this recording is in the store: it was deleted or is lost; `gatehouse verify` tells which")
+                }
                 if !follow || source.isFinished { return .end }
                 return .wait
             }
@@ -90,6 +95,7 @@ private struct EvidenceCursor: ~Copyable {
                 if hasOpening { continue }
                 hasOpening = true
             }
+            isAnything = true
             return .line(try piece.line())
         }
     }

@@ -14,14 +14,32 @@ struct VerificationRequest {
     var recipients = RecipientKeys()
     /// A checkpoint of the log that was kept elsewhere.
     var checkpointFile: String?
+
+    private var root: String {
+        let nested = directory + "/store"
+        return FileManager.default.fileExists(atPath: nested) ? nested : directory
+    }
+
+    var store: any ObjectStore { LocalStore(root: root) }
+
+    /// - Throws: `CommandFailure` when there is none.
+    func keys() throws -> [ManifestPublicKey] {
+        let places = publicKeys.isEmpty ? [root + "/../keys", directory + "/keys", directory] : publicKeys
+        let files = places.flatMap { place -> [String] in
+            guard let names = try? FileManager.default.contentsOfDirectory(atPath: place) else { return [place] }
+            return names.filter { $0.hasSuffix(".pub") }.map { place + "/" + $0 }
+        }
+        let keys = files.compactMap { file in
+            (try? String(contentsOfFile: file, encoding: .utf8)).flatMap { ManifestPublicKey(line: $0) }
+        }
+        guard !keys.isEmpty else { throw CommandFailure(.usage, "no public key was found; give one with --public-key") }
+        return keys
+    }
 }
 
 /// Checks a store; the report is JSON of the form that docs/cli.md tells.
 func verifyStore(_ request: VerificationRequest) async throws -> JSON {
-    let nested = request.directory + "/store"
-    let root = FileManager.default.fileExists(atPath: nested) ? nested : request.directory
-    let keys = try publicKeys(request, root: root)
-    let verifier = Verifier(store: LocalStore(root: root), keys: keys, recipients: request.recipients)
+    let verifier = Verifier(store: request.store, keys: try request.keys(), recipients: request.recipients)
     if let text = request.session {
         guard let session = SessionID(text) else { throw CommandFailure(.usage, "'\(text)' is not a session's id") }
         return try JSON.parse(verificationReport([verifier.verify(session)]))
@@ -58,19 +76,4 @@ func verificationReport(_ reports: [SessionReport], log: [Finding] = [], rollbac
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return Array(try encoder.encode(Report(findings: findings, sessions: reports, rollback: rollback ?? "not checked")))
-}
-
-private func publicKeys(_ request: VerificationRequest, root: String) throws -> [ManifestPublicKey] {
-    let places = request.publicKeys.isEmpty ? [root + "/../keys", request.directory + "/keys", request.directory] : request.publicKeys
-    let files = places.flatMap { place -> [String] in
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: place) else { return [place] }
-        return names.filter { $0.hasSuffix(".pub") }.map { place + "/" + $0 }
-    }
-    let keys = files.compactMap { file in
-        (try? String(contentsOfFile: file, encoding: .utf8)).flatMap { ManifestPublicKey(line: $0) }
-    }
-    guard !keys.isEmpty else {
-        throw CommandFailure(.usage, "no public key was found; give one with --public-key")
-    }
-    return keys
 }
