@@ -43,6 +43,8 @@ public protocol SessionIndex: Sendable {
     func sessionProgressed(_ id: SessionID, counts: SessionCounts)
     /// As `sessionStarted`, but never refused. A session ends once: what comes after is ignored.
     func sessionEnded(_ end: SessionEnd)
+    /// The session's recording is gone. As `sessionStarted`, but never refused; ignored where the session is not known.
+    func recordingDeleted(_ id: SessionID, at time: WallTime)
     /// Marks as interrupted what `node` left live when it stopped; for its next start. How many there were.
     func interruptSessions(ofNode node: String, at now: WallTime) async throws -> Int
     func session(_ id: SessionID) async throws -> SessionRecord?

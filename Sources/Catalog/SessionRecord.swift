@@ -34,6 +34,8 @@ public struct SessionRecord: Sendable, Hashable, Codable {
     public var counts: SessionCounts
     /// Empty while it lives.
     public var endReason: String
+    /// When its recording was deleted, by retention or by hand; nil while there is one.
+    public var recordingDeleted: WallTime?
 
     public init(
         id: SessionID, node: String, started: WallTime, ended: WallTime? = nil, state: State = .live, protocolName: Target.ProtocolName,

@@ -65,6 +65,8 @@ public struct ConsoleBackend: Sendable {
     public var events: @Sendable (_ session: SessionRecord, _ follow: Bool) async throws -> EventLines
     /// Checks a session's recording. Returns a JSON object.
     public var verify: @Sendable (SessionRecord) async throws -> [UInt8]
+    /// Has the store take all that is recorded now, as far as it does.
+    public var settle: @Sendable () -> Void
     /// Ends a live session, with words for its client. False when it does not live here.
     public var end: @Sendable (_ session: SessionID, _ reason: String) async -> Bool
     /// A ticket was revoked: ends the sessions that it opened.
@@ -76,7 +78,8 @@ public struct ConsoleBackend: Sendable {
         retention: Retention, readiness: [ReadinessCheck] = [], targets: @escaping @Sendable (Principal) async -> [TargetSummary],
         events: @escaping @Sendable (SessionRecord, Bool) async throws -> EventLines,
         verify: @escaping @Sendable (SessionRecord) async throws -> [UInt8],
-        end: @escaping @Sendable (SessionID, String) async -> Bool, ticketRevoked: @escaping @Sendable (String) async -> Void
+        settle: @escaping @Sendable () -> Void, end: @escaping @Sendable (SessionID, String) async -> Bool,
+        ticketRevoked: @escaping @Sendable (String) async -> Void
     ) {
         self.node = node
         self.version = version
@@ -91,6 +94,7 @@ public struct ConsoleBackend: Sendable {
         self.targets = targets
         self.events = events
         self.verify = verify
+        self.settle = settle
         self.end = end
         self.ticketRevoked = ticketRevoked
     }

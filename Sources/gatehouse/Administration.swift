@@ -47,6 +47,7 @@ func consoleBackend(
             let report = Verifier(store: recordings.store, keys: [signer.publicKey]).verify(session.id, isLive: session.state == .live)
             return try verificationReport([report])
         },
+        settle: { vault.flush() },
         end: { session, reason in
             guard let live = gateway.sessions.find(session) else { return false }
             live.end(reason: reason)

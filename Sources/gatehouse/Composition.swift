@@ -29,6 +29,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     let recordings = Recordings(dataDirectory: data, store: try makeStore(settings, clock))
     let registry = PrometheusRegistry()
     MetricsSystem.bootstrap(registry)
+    let catalog = try SQLiteCatalog(path: data + "/catalog.sqlite")
 
     // Evidence: what an earlier run left is finished first; then a journal for each event loop, and the vault that follows them.
     var vaulting = VaultConfiguration(journalDirectory: recordings.journal, node: settings.node, gatewayVersion: gatewayVersion)
@@ -47,7 +48,9 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
             "version": gatewayVersion, "policy": settings.policy.version, "manifest_key": signer.publicKey.id,
             "recipients": sealing.recipients.map(\.id).joined(separator: " "),
         ])
-    let retention = Retention(policy: RetentionPolicy(settings.retention), store: recordings.store, log: log, clock: clock, logger: logger)
+    let retention = Retention(
+        policy: RetentionPolicy(settings.retention), store: recordings.store, log: log, clock: clock, logger: logger
+    ) { catalog.recordingDeleted($0, at: $1) }
     let schedule = RetentionSchedule(retention, settings.retention, logger)
     vaulting.lock = { start, now in retention.lock(target: start?.target, now: now) }
     let vault = try Vault(
@@ -68,7 +71,6 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     }
 
     // Who calls.
-    let catalog = try SQLiteCatalog(path: data + "/catalog.sqlite")
     let interrupted = try await catalog.interruptSessions(ofNode: settings.node, at: clock.wallTime())
     if interrupted > 0 { logger.warning("sessions of an earlier run were interrupted", metadata: ["count": "\(interrupted)"]) }
     let tickets = TicketOffice(store: catalog, clock: clock)

@@ -87,6 +87,7 @@ import Testing
         let sessions = try await catalog.sessions(SessionFilter(), before: nil, limit: 10)
         #expect(sessions.map(\.target) == ["stock", "orders"])
         #expect(sessions[1].principal.groups == ["dba", "sre"])
+        #expect(sessions[1].recordingDeleted == (version == "v1" ? nil : WallTime(seconds: 1_767_225_700)))
         #expect(sessions[1].counts == SessionCounts(statements: 12, denied: 1, rows: 340, bytesIn: 900, bytesOut: 120_000))
         #expect(try await catalog.tickets(of: nil, before: nil, limit: 10).map(\.label) == ["nightly job"])
         #expect(try await catalog.entries(AuditFilter(), before: nil, limit: 10).map(\.kind) == [.ticketCreated])

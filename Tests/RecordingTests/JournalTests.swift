@@ -30,6 +30,31 @@ private func frames(in path: String, _ rig: Rig) throws -> [Frame] {
 }
 
 @Suite struct JournalTests {
+    /// What is deleted from the store must not live on in a file that is never full.
+    @Test func aFileIsNotWrittenForLongerThanAnHour() throws {
+        let rig = try Rig()
+        let vault = try rig.makeVault()
+        let journal = try rig.makeJournal(vault)
+        var generator = SeededGenerator(seed: 5)
+        let writer = Writer(SessionID(at: rig.clock.wallTime(), using: &generator), clock: rig.clock)
+        try writer.start(journal)
+        try writer.end()
+        try journal.commit()
+        vault.flush()
+        #expect(try rig.journalFiles.count == 1)
+        rig.clock.advance(.seconds(3_599))
+        let other = Writer(SessionID(at: rig.clock.wallTime(), using: &generator), clock: rig.clock)
+        try other.start(journal)
+        try journal.commit()
+        let before = try rig.journalFiles
+        rig.clock.advance(.seconds(1))
+        try other.end()
+        try journal.commit()
+        vault.flush()
+        #expect(try rig.journalFiles.count == 1 && rig.journalFiles != before)
+        #expect(rig.verify(writer.session).status == .verified && rig.verify(other.session).status == .verified)
+    }
+
     let id = SessionID(high: 0x0196_5BBF_C000_7001, low: 0x8000_0000_0000_0002)
 
     @Test func aFrameIsLaidOutAsDocumented() throws {

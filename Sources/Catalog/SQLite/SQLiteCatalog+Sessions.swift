@@ -47,6 +47,13 @@ extension SQLiteCatalog: SessionIndex {
         }
     }
 
+    public func recordingDeleted(_ id: SessionID, at time: WallTime) {
+        try? writer.note(refusable: false) { db in
+            try db.execute(
+                sql: "UPDATE sessions SET deleted = ? WHERE id = ? AND deleted IS NULL", arguments: [time.stored, id.description])
+        }
+    }
+
     public func interruptSessions(ofNode node: String, at now: WallTime) async throws -> Int {
         try await writer.flush()
         return try await pool.write { db in
@@ -98,7 +105,7 @@ extension SQLiteCatalog: SessionIndex {
         else { throw FileFailure(description: "the catalog holds a session that cannot be read") }
         let principal = try JSONDecoder().decode(Principal.self, from: Data(try row.decode(String.self, forColumn: "principal").utf8))
         func count(_ column: String) throws -> UInt64 { UInt64(clamping: try row.decode(Int64.self, forColumn: column)) }
-        return SessionRecord(
+        var session = SessionRecord(
             id: id, node: try row.decode(forColumn: "node"), started: WallTime(stored: try row.decode(forColumn: "started")),
             ended: try row.decode(Int64?.self, forColumn: "ended").map(WallTime.init(stored:)), state: state, protocolName: protocolName,
             target: try row.decode(forColumn: "target"), role: try row.decode(forColumn: "role"),
@@ -107,6 +114,8 @@ extension SQLiteCatalog: SessionIndex {
             counts: SessionCounts(
                 statements: try count("statements"), denied: try count("denied"), rows: try count("rows"), bytesIn: try count("bytes_in"),
                 bytesOut: try count("bytes_out")), endReason: try row.decode(forColumn: "end_reason"))
+        session.recordingDeleted = try row.decode(Int64?.self, forColumn: "deleted").map(WallTime.init(stored:))
+        return session
     }
 }
 

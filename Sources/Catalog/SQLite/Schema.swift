@@ -2,11 +2,13 @@ import GRDB
 
 /// The tables, version by version. A version that was released is never changed: what comes later is a new one.
 enum Schema {
-    static let versions = ["v1"]
+    static let versions = ["v1", "v2"]
 
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("v1") { db in try db.execute(sql: first) }
+        // When a session's recording was deleted.
+        migrator.registerMigration("v2") { db in try db.execute(sql: "ALTER TABLE sessions ADD COLUMN deleted INTEGER") }
         return migrator
     }
 

@@ -114,7 +114,12 @@ struct RetentionRoutes: Sendable {
         try await auditor.did(
             caller, .recordingDeleted,
             ["session": id.description, "owner": session.principal.user, "reason": String(reason.prefix(1_000))])
-        try await blocking { try retention.delete(id, reason: reason, by: by) }
+        let settle = backend.settle
+        try await blocking {
+            // A session that has just ended is finished in the store first.
+            settle()
+            try retention.delete(id, reason: reason, by: by)
+        }
         return Response(status: .noContent)
     }
 

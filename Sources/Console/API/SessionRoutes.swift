@@ -65,6 +65,7 @@ struct SessionRoutes: Sendable {
 
     private func stream(_ request: Request, _ context: ConsoleContext, follow: Bool) async throws -> Response {
         let session = try await session(context, for: follow ? "tail" : "events") { $0.reads(recordingOf: $1) }
+        try Self.checkThereIs(session)
         try await noteReading(context, session, how: follow ? "tail" : "events")
         let next = try await backend.events(session, follow)
         let body = ResponseBody { writer in
@@ -77,6 +78,11 @@ struct SessionRoutes: Sendable {
             try await writer.finish(nil)
         }
         return Response(status: .ok, headers: [.contentType: "application/jsonl"], body: body)
+    }
+
+    private static func checkThereIs(_ session: SessionRecord) throws {
+        guard let deleted = session.recordingDeleted else { return }
+        throw Problem(.gone, "the recording was deleted at \(API.time(deleted)); its tombstone is in the log", code: "deleted")
     }
 
     private static func copy(_ next: ConsoleBackend.EventLines, to writer: inout any ResponseBodyWriter) async throws {
@@ -105,6 +111,7 @@ struct SessionRoutes: Sendable {
 
     @Sendable private func verify(_ request: Request, _ context: ConsoleContext) async throws -> Response {
         let session = try await session(context, for: "verification") { $0.reads(recordingOf: $1) }
+        try Self.checkThereIs(session)
         let result = try await backend.verify(session)
         return Response(status: .ok, headers: [.contentType: "application/json"], body: .init(byteBuffer: ByteBuffer(bytes: result)))
     }

@@ -14,6 +14,7 @@ struct SessionView: Encodable {
         case clientAddress = "client_address"
         case application, counts
         case endReason = "end_reason"
+        case recordingDeleted = "recording_deleted"
     }
 
     private enum CountKey: String, CodingKey {
@@ -51,6 +52,7 @@ struct SessionView: Encodable {
         try counts.encode(session.counts.bytesIn, forKey: .bytesIn)
         try counts.encode(session.counts.bytesOut, forKey: .bytesOut)
         if session.state != .live { try container.encode(session.endReason, forKey: .endReason) }
+        try container.encodeIfPresent(session.recordingDeleted.map(API.time), forKey: .recordingDeleted)
     }
 }
 

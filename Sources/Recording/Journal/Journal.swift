@@ -17,6 +17,8 @@ public final class Journal {
     private let node: String
     private let clock: any GatewayClock
     private let rotateAtBytes: Int
+    /// A file is written no longer than this: what was deleted from the store must not live on in it.
+    private static let rotateAfterNanoseconds: UInt64 = 3_600_000_000_000
     private let fileSystem: any FileSystem
     private let vault: Vault?
     private let sealing: Sealing
@@ -47,6 +49,7 @@ public final class Journal {
         var feed: JournalFeed
         /// Bytes of whole commits in the file.
         var size = 0
+        var openedAt: UInt64
         var isNameDurable = false
     }
 
@@ -165,7 +168,7 @@ public final class Journal {
             throw poisoned(by: JournalError(.inputOutput, "the journal could not be synced to disk"))
         }
         guard hasPending else { return }
-        if let file, file.size >= rotateAtBytes { try rotate() }
+        if let file, file.size >= rotateAtBytes || isOld(file) { try rotate() }
         try sealPending()
         guard var file else { throw JournalError(.closed, "the journal is closed") }
         do throws(FileError) {
@@ -242,6 +245,10 @@ public final class Journal {
         return error
     }
 
+    private func isOld(_ file: OpenFile) -> Bool {
+        clock.monotonicNanoseconds() &- file.openedAt >= Self.rotateAfterNanoseconds
+    }
+
     private func rotate() throws(JournalError) {
         let old = file?.descriptor
         finishFile()
@@ -277,7 +284,7 @@ public final class Journal {
             }
             let feed = JournalFeed(path: path, name: name, journal: boot)
             feed.committed.store(bytes.count, ordering: .releasing)
-            file = OpenFile(descriptor: descriptor, feed: feed, size: bytes.count)
+            file = OpenFile(descriptor: descriptor, feed: feed, size: bytes.count, openedAt: clock.monotonicNanoseconds())
             vault?.register(feed)
             vault?.committed(bytes.count)
         } catch let error as FileError {

@@ -41,16 +41,19 @@ public final class Retention: Sendable {
     private let log: EvidenceLog
     private let clock: any GatewayClock
     private let logger: Logger
+    private let onDeletion: @Sendable (SessionID, WallTime) -> Void
     private let policy: Mutex<RetentionPolicy>
     public let holds: LegalHolds
     /// One run, or deletion, at a time.
     private let running = Mutex(())
     private let begin: (wall: WallTime, monotonic: UInt64)
 
+    /// - Parameter onDeletion: told of each session that is gone, and when.
     public init(
         policy: RetentionPolicy, store: any ObjectStore, log: EvidenceLog, clock: any GatewayClock,
-        logger: Logger = Logger(label: "gatehouse.retention")
+        logger: Logger = Logger(label: "gatehouse.retention"), onDeletion: @escaping @Sendable (SessionID, WallTime) -> Void = { _, _ in }
     ) {
+        self.onDeletion = onDeletion
         self.store = store
         self.log = log
         self.clock = clock
@@ -191,6 +194,7 @@ public final class Retention: Sendable {
         }
         try log.note(action, by: by, detail: detail, kind: .tombstone, session: id, manifest: manifest)
         report.deleted += 1
+        onDeletion(id, clock.wallTime())
     }
 
     /// What was not deleted stays whole unless the store refused in the middle: then it is tried again.

@@ -57,7 +57,8 @@ extension Sessions {
             for session in sessions {
                 let counts = session["counts"] ?? session
                 table.add(
-                    session["id"]?.string ?? "?", forPeople(session["started"]?.time), lasted(session), session["state"]?.string ?? "?",
+                    session["id"]?.string ?? "?", forPeople(session["started"]?.time), lasted(session),
+                    (session["state"]?.string ?? "?") + (session["recording_deleted"] == nil ? "" : ", deleted"),
                     session["user"]?.string ?? session["principal"]?["user"]?.string ?? "?", session["target"]?.string ?? "?",
                     session["role"]?.string ?? "?", counts["statements"]?.string ?? "-", counts["denied"]?.string ?? "-",
                     counts["rows"]?.string ?? "-")

@@ -10,6 +10,19 @@ enum SessionIndexConformance {
         try await filtersAndPages(index)
         try await endsOnce(index)
         try await interruptsOneNode(index)
+        try await remembersDeletions(index)
+    }
+
+    private static func remembersDeletions(_ index: any SessionIndex) async throws {
+        let one = session(300, user: "deleted")
+        try index.sessionStarted(one)
+        let time = WallTime(seconds: start + 1_000)
+        index.recordingDeleted(one.id, at: time)
+        // The first time stays, and what is not known is nothing.
+        index.recordingDeleted(one.id, at: WallTime(seconds: start + 2_000))
+        index.recordingDeleted(SessionID(high: 1, low: 2), at: time)
+        #expect(try await index.session(one.id)?.recordingDeleted == time)
+        #expect(try await index.session(SessionID(high: 1, low: 2)) == nil)
     }
 
     private static func readsWhatWasNoted(_ index: any SessionIndex) async throws {

@@ -80,6 +80,7 @@ final class Bench: Sendable {
             },
             events: { _, follow in try Self.lines(link, follow: follow) },
             verify: { session in Array("{\"verified\":true,\"session\":\"\(session.id)\"}".utf8) },
+            settle: {},
             end: { id, reason in
                 link.change({ $0.ended[id] = reason }, else: ())
                 return true

@@ -18,6 +18,8 @@ struct GatewayConfiguration: Sendable {
     var plaintext = "refuse"
     var upstream = Upstream.verifyFull
     var durability = "written"
+    /// Whole sections besides the others.
+    var sections: [String] = []
     /// Lines of the `limits` section.
     var limits = ["handshake_timeout: 5s"]
 
@@ -101,6 +103,7 @@ struct GatewayConfiguration: Sendable {
             columns: ["*.*.card_number"]
             strategy: partial
             where: { targets: [orders] }
+        \(sections.joined(separator: "\n"))
         \(limits.isEmpty ? "" : "limits:\n" + limits.map { "  \($0)\n" }.joined())
         """
     }
