@@ -67,6 +67,7 @@ let package = Package(
         room("Policy", ["GatehouseCore", crypto]),
         room("Masking", ["GatehouseCore", crypto, nioCore]),
         room("Recording", ["GatehouseCore", "CGatehouse", "CZstd", crypto, logging, nioCore]),
+        room("S3", ["GatehouseCore", "Recording", httpClient, crypto, logging, nioCore, nioHTTP1, nioSSL]),
         room("Review", ["GatehouseCore", "Policy", "Recording", logging]),
         room("Catalog", ["GatehouseCore", "Identity", grdb]),
         room("Relay", ["GatehouseCore", "Identity", "Policy", "Masking", "Recording", nioCore, nioPosix, logging, metrics]),
@@ -94,12 +95,16 @@ let package = Package(
 
         // Real OIDC providers for tests, run by the scripts of Tests/Support.
         .target(name: "ProviderSupport", path: "Tests/ProviderSupport", swiftSettings: strict),
+        // What every store must do (docs/stores.md).
+        .target(
+            name: "StoreConformance", dependencies: ["GatehouseCore", "Recording"], path: "Tests/StoreConformance", swiftSettings: strict),
         suite("GatehouseCore", []),
         suite("Identity", ["GatehouseCore", "ProviderSupport", crypto, cryptoExtras, hummingbird, logging]),
         suite("Analysis", ["GatehouseCore"]),
         suite("Policy", ["GatehouseCore"]),
         suite("Masking", ["GatehouseCore", nioCore]),
-        suite("Recording", ["GatehouseCore", crypto, logging, nioCore], exclude: ["reader.py"]),
+        suite("Recording", ["GatehouseCore", "StoreConformance", crypto, logging, nioCore], exclude: ["reader.py"]),
+        suite("S3", ["GatehouseCore", "Recording", "StoreConformance", httpClient, crypto, logging, nioCore, nioHTTP1, nioPosix]),
         suite("Review", ["GatehouseCore", "Policy", "Recording", logging]),
         suite("Catalog", ["GatehouseCore", "Identity", grdb], exclude: ["Fixtures"]),
         suite("Relay", ["GatehouseCore", "Recording", nioCore, nioEmbedded, nioPosix]),

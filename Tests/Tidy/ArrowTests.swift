@@ -15,6 +15,7 @@ import Testing
         "Policy": ["GatehouseCore"],
         "Masking": ["GatehouseCore"],
         "Recording": ["GatehouseCore", "CGatehouse", "CZstd"],
+        "S3": ["GatehouseCore", "Recording"],
         "Catalog": ["GatehouseCore", "Identity"],
         "Settings": ["GatehouseCore", "Policy", "Masking"],
         "Relay": ["GatehouseCore", "Identity", "Policy", "Masking", "Recording"],

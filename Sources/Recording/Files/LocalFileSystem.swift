@@ -125,4 +125,5 @@ let quotaErrorCode: Int32 = EDQUOT
 let inputOutputErrorCode: Int32 = EIO
 let missingErrorCode: Int32 = ENOENT
 let notADirectoryErrorCode: Int32 = ENOTDIR
+let isADirectoryErrorCode: Int32 = EISDIR
 let existsErrorCode: Int32 = EEXIST

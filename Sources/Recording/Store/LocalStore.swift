@@ -68,7 +68,7 @@ public final class LocalStore: ObjectStore {
         do throws(FileError) {
             return try LocalObject(path: path, fileSystem: fileSystem)
         } catch {
-            if error.code == missingErrorCode || error.code == notADirectoryErrorCode { return nil }
+            if [missingErrorCode, notADirectoryErrorCode, isADirectoryErrorCode].contains(error.code) { return nil }
             throw StoreError("the store could not be read: \(error)")
         }
     }
@@ -79,10 +79,16 @@ public final class LocalStore: ObjectStore {
 
     /// False once `body` wants no more.
     private func walk(_ folder: String, _ body: (ObjectKey) throws -> Bool) throws -> Bool {
+        // A directory's keys go on with a slash, and are sorted as such.
+        var entries: [(path: String, isDirectory: Bool)] = []
         for name in try names(in: root + "/" + folder) ?? [] {
             let path = folder + "/" + name
             let isDirectory = try names(in: root + "/" + path) != nil
-            guard try isDirectory ? walk(path, body) : body(ObjectKey(path)) else { return false }
+            entries.append((isDirectory ? path + "/" : path, isDirectory))
+        }
+        entries.sort { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
+        for (path, isDirectory) in entries {
+            guard try isDirectory ? walk(String(path.dropLast()), body) : body(ObjectKey(path)) else { return false }
         }
         return true
     }
@@ -103,7 +109,9 @@ public final class LocalStore: ObjectStore {
             do throws(FileError) {
                 try fileSystem.remove(path)
             } catch {
-                guard error.code == missingErrorCode || error.code == notADirectoryErrorCode else { throw error }
+                // A key below an object's, or a folder: there is no such object.
+                if error.code == notADirectoryErrorCode || error.code == isADirectoryErrorCode { return }
+                guard error.code == missingErrorCode else { throw error }
             }
             let directory = parentDirectory(of: path)
             if let rest = try fileSystem.list(directory) {
@@ -136,6 +144,11 @@ private final class LocalObject: StoredObject {
         let descriptor = try fileSystem.open(path, .read)
         do throws(FileError) {
             size = try fileSystem.size(descriptor, path: path)
+            // A directory can be opened, and says only now that it is one.
+            var byte: UInt8 = 0
+            _ = try withUnsafeMutableBytes(of: &byte) { raw throws(FileError) in
+                try fileSystem.read(descriptor, path: path, into: raw, at: 0)
+            }
         } catch {
             fileSystem.close(descriptor)
             throw error

@@ -43,8 +43,8 @@ public protocol ObjectStore: Sendable {
     func put(_ key: ObjectKey, _ bytes: [UInt8], retainUntil: WallTime?) throws(StoreError)
     /// nil when there is no such object.
     func open(_ key: ObjectKey) throws(StoreError) -> (any StoredObject)?
-    /// Every key that begins with `folder` and a slash, until `body` returns false; the keys of a folder come together, in the
-    /// order of their names. What cannot have been put by Gatehouse is reported, too.
+    /// Every key that begins with `folder` and a slash, until `body` returns false, in the order of the keys' UTF-8 bytes: so the
+    /// keys of a folder come together. What cannot have been put by Gatehouse is reported, too.
     func forEachKey(below folder: String, _ body: (ObjectKey) throws -> Bool) throws
     /// Removes an object; nothing happens when there is none.
     /// - Throws: `StoreError`, also when the store refuses because the object is retained.
