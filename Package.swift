@@ -67,6 +67,7 @@ let package = Package(
         room("Policy", ["GatehouseCore", crypto]),
         room("Masking", ["GatehouseCore", crypto, nioCore]),
         room("Recording", ["GatehouseCore", "CGatehouse", "CZstd", crypto, logging, nioCore]),
+        room("Review", ["GatehouseCore", "Recording"]),
         room("Catalog", ["GatehouseCore", "Identity", grdb]),
         room("Relay", ["GatehouseCore", "Identity", "Policy", "Masking", "Recording", nioCore, nioPosix, logging, metrics]),
         room(
@@ -85,7 +86,7 @@ let package = Package(
         .executableTarget(
             name: "gatehouse",
             dependencies: [
-                "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Catalog", "Relay",
+                "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Review", "Catalog", "Relay",
                 "Postgres", "Settings", "Console", argumentParser, httpClient, jwtKit, x509, crypto, logging, metrics,
                 nioCore, nioPosix, nioSSL,
             ],
@@ -99,6 +100,7 @@ let package = Package(
         suite("Policy", ["GatehouseCore"]),
         suite("Masking", ["GatehouseCore", nioCore]),
         suite("Recording", ["GatehouseCore", crypto, logging, nioCore], exclude: ["reader.py"]),
+        suite("Review", ["GatehouseCore", "Recording"]),
         suite("Catalog", ["GatehouseCore", "Identity", grdb], exclude: ["Fixtures"]),
         suite("Relay", ["GatehouseCore", "Recording", nioCore, nioEmbedded, nioPosix]),
         suite(

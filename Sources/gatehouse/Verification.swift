@@ -18,10 +18,7 @@ struct VerificationRequest {
 
 /// Checks a store; the report is JSON of the form that docs/cli.md tells.
 func verifyStore(_ request: VerificationRequest) async throws -> JSON {
-    let nested = request.directory + "/store"
-    let root = FileManager.default.fileExists(atPath: nested) ? nested : request.directory
-    let keys = try publicKeys(request, root: root)
-    let verifier = Verifier(store: LocalStore(root: root), keys: keys, recipients: request.recipients)
+    let (_, verifier) = try openStore(request)
     if let text = request.session {
         guard let session = SessionID(text) else { throw CommandFailure(.usage, "'\(text)' is not a session's id") }
         return try JSON.parse(verificationReport([verifier.verify(session)]))
@@ -36,6 +33,15 @@ func verifyStore(_ request: VerificationRequest) async throws -> JSON {
     } catch let error as CheckpointError {
         throw CommandFailure(.usage, "\(request.checkpointFile ?? "the checkpoint"): \(error)")
     }
+}
+
+/// The store that a request names, and who checks it: with the public keys given, or those beside the store.
+func openStore(_ request: VerificationRequest) throws -> (store: any ObjectStore, verifier: Verifier) {
+    let nested = request.directory + "/store"
+    let root = FileManager.default.fileExists(atPath: nested) ? nested : request.directory
+    let keys = try publicKeys(request, root: root)
+    let store = LocalStore(root: root)
+    return (store, Verifier(store: store, keys: keys, recipients: request.recipients))
 }
 
 /// The report as JSON bytes.

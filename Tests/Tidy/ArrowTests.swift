@@ -15,14 +15,15 @@ import Testing
         "Policy": ["GatehouseCore"],
         "Masking": ["GatehouseCore"],
         "Recording": ["GatehouseCore", "CGatehouse", "CZstd"],
+        "Review": ["GatehouseCore", "Recording"],
         "Catalog": ["GatehouseCore", "Identity"],
         "Settings": ["GatehouseCore", "Policy", "Masking"],
         "Relay": ["GatehouseCore", "Identity", "Policy", "Masking", "Recording"],
         "Postgres": ["GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Relay", "CLibPQ"],
         "Console": ["GatehouseCore", "Identity", "Catalog", "Recording"],
         "gatehouse": [
-            "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Catalog", "Relay", "Postgres", "Settings",
-            "Console",
+            "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Review", "Catalog", "Relay", "Postgres",
+            "Settings", "Console",
         ],
     ]
 
