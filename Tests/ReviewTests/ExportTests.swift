@@ -1,8 +1,8 @@
 import Foundation
 import GatehouseCore
-import Recording
 import Testing
 
+@testable import Recording
 @testable import Review
 
 /// Random numbers that are the same each run (SplitMix64).
@@ -93,7 +93,8 @@ private let session = SessionID(high: 0x0193_2C5E_7C1A_7000, low: 0x8000_0123_45
 
     /// The form of the asciicast documentation: a header with version, width and height; arrays of time, code and data.
     @Test func headerAndEventsAreThoseOfVersionTwo() throws {
-        var writer = CastWriter(Script(kinds: [.output("a\u{1B}[1m\"\\\n\u{0}é"), .input("x"), .marker("here"), .resize(columns: 90, rows: 30)]))
+        var writer = CastWriter(
+            Script(kinds: [.output("a\u{1B}[1m\"\\\n\u{0}é"), .input("x"), .marker("here"), .resize(columns: 90, rows: 30)]))
         let begin: UInt64 = 1_763_971_200_000_000_000
         let bytes = try writer.write(frame(1, begin), events: []) + writer.write(frame(2, begin + 1_500_001_000), events: [])
         let lines = bytes.split(separator: UInt8(ascii: "\n"))

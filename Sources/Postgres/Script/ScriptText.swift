@@ -69,7 +69,11 @@ func commented(_ text: String, _ prefix: String = "") -> String {
     text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
         var shown = "-- " + prefix
         for scalar in line.unicodeScalars {
-            if isUnfit(scalar), scalar != "\t" { shown += "\\u{\(String(scalar.value, radix: 16))}" } else { shown.unicodeScalars.append(scalar) }
+            if isUnfit(scalar), scalar != "\t" {
+                shown += "\\u{\(String(scalar.value, radix: 16))}"
+            } else {
+                shown.unicodeScalars.append(scalar)
+            }
         }
         return shown + "\n"
     }.joined()
@@ -243,7 +247,9 @@ private struct ScriptLexer {
     private mutating func put(_ literal: String, next: UInt8?) {
         var text = literal
         if next == UInt8(ascii: "[") || next == UInt8(ascii: ".") { text = "(\(text))" }
-        if let last = plain.last, ![0x20, 0x0A, 0x09, UInt8(ascii: "("), UInt8(ascii: ","), UInt8(ascii: "=")].contains(last) { text = " " + text }
+        if let last = plain.last, ![0x20, 0x0A, 0x09, UInt8(ascii: "("), UInt8(ascii: ","), UInt8(ascii: "=")].contains(last) {
+            text = " " + text
+        }
         plain += Array(text.utf8)
         script += Array(text.utf8)
     }

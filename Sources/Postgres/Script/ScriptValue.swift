@@ -55,7 +55,8 @@ enum ScriptValue {
         case 1700: numeric(&buffer)
         case 2950: buffer.readBytes(length: 16).map { hexadecimal($0) }
         case 3802:
-            buffer.readInteger(as: UInt8.self) == 1 ? buffer.readBytes(length: count - 1).flatMap { String(validating: $0, as: UTF8.self) } : nil
+            buffer.readInteger(as: UInt8.self) == 1
+                ? buffer.readBytes(length: count - 1).flatMap { String(validating: $0, as: UTF8.self) } : nil
         default: nil
         }
     }
@@ -84,7 +85,8 @@ enum ScriptValue {
         let year = yearOfEra + era * 400 + (month >= 10 ? 1 : 0)
         let shown = year > 0 ? year : 1 - year
         let padding = String(repeating: "0", count: max(0, 4 - String(shown).utf8.count))
-        return "\(padding)\(shown)-\(two(month < 10 ? month + 3 : month - 9))-\(two(ofYear - (153 * month + 2) / 5 + 1))\(year > 0 ? "" : " BC")"
+        return
+            "\(padding)\(shown)-\(two(month < 10 ? month + 3 : month - 9))-\(two(ofYear - (153 * month + 2) / 5 + 1))\(year > 0 ? "" : " BC")"
     }
 
     private static func time(_ microseconds: Int64) -> String? {
@@ -171,7 +173,8 @@ enum ScriptValue {
         guard let size = sizes.first else {
             guard let length: Int32 = buffer.readInteger() else { return nil }
             if length == -1 { return "NULL" }
-            guard length >= 0, let bytes = buffer.readBytes(length: Int(length)), let text = text(bytes, type: element, isBinary: true) else { return nil }
+            guard length >= 0, let bytes = buffer.readBytes(length: Int(length)), let text = text(bytes, type: element, isBinary: true)
+            else { return nil }
             return "\"" + text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"") + "\""
         }
         var parts: [String] = []

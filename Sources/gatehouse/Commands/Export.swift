@@ -29,7 +29,8 @@ extension Sessions {
         var results = true
 
         @Option(
-            help: ArgumentHelp("Write this file (mode 0600), once all of the recording is verified; else standard output.", valueName: "file"))
+            help: ArgumentHelp(
+                "Write this file (mode 0600), once all of the recording is verified; else standard output.", valueName: "file"))
         var output: String?
 
         @Option(help: ArgumentHelp("The gateway's data directory, or a copy of the store in it: no gateway is asked.", valueName: "dir"))
@@ -65,7 +66,9 @@ extension Sessions {
                 try file?.commit()
                 tell(summary)
             } catch let failure as CommandFailure {
-                guard failure.status == .verificationFailed || failure.status == .unreachable, file == nil, export.hasWritten else { throw failure }
+                guard failure.status == .verificationFailed || failure.status == .unreachable, file == nil, export.hasWritten else {
+                    throw failure
+                }
                 throw CommandFailure(failure.status, "\(failure.message)\nWhat was written up to here is not all, and is not verified.")
             } catch let error as ExportError {
                 throw CommandFailure(.failure, forTerminal(error.description))
@@ -85,7 +88,8 @@ extension Sessions {
 
         private func tell(_ summary: ExportSummary) {
             for gap in summary.gaps {
-                printNote("frames are missing between \(gap.after) and \(gap.before.map { "\($0)" } ?? "the end"): \(forTerminal(gap.reason))")
+                printNote(
+                    "frames are missing between \(gap.after) and \(gap.before.map { "\($0)" } ?? "the end"): \(forTerminal(gap.reason))")
             }
             if !summary.hasEnd { printNote("the session's end is not in the recording: it goes on, or was cut off") }
             if summary.check == .chain {

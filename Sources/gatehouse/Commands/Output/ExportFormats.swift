@@ -53,7 +53,7 @@ struct RunningExport {
         guard isDecoding, format != .sql else { return [] }
         do {
             return try transcript.read(frame).filter { results || $0.type != "rows" }.map { try $0.line() }
-        } catch where format == .jsonl {
+        } catch  where format == .jsonl {
             // The frames are all there; only what they mean is not told from here on.
             isDecoding = false
             let event = JSON.object(["type": .string("undecodable"), "message": .string("\(error)")])
