@@ -116,7 +116,7 @@ let package = Package(
                 "GatehouseCore", "ProviderSupport", "Identity", "Catalog", crypto, hummingbird, nioSSL, x509, logging, metrics,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
-        .testTarget(name: "CommandsTests", dependencies: ["gatehouse"], swiftSettings: strict),
+        .testTarget(name: "CommandsTests", dependencies: ["gatehouse", "GatehouseCore", "Recording", "Review"], swiftSettings: strict),
         .testTarget(name: "IntegrationTests", dependencies: ["GatehouseCore"], path: "Tests/Integration", swiftSettings: strict),
         .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: strict),
     ]

@@ -101,6 +101,26 @@ extension IntegrationTests {
             #expect(times == times.sorted() && (times.last ?? 0) > 0.3)
         }
 
+        private func segment(of session: String, _ gateway: Gateway) async throws -> String {
+            let found = try await Shell.need("find", [gateway.configuration.dataDirectory, "-path", "*\(session)*", "-name", "*.seg"])
+            return try #require(found.split(separator: "\n").first.map(String.init))
+        }
+
+        /// The gateway sends what is in its store: that a segment's last bytes are wrong shows when its frames have been handed out.
+        private func aChangeIsFoundWhileItIsRead(_ session: String, _ gateway: Gateway, _ token: String, _ file: String) async throws {
+            let segment = try await segment(of: session, gateway)
+            let whole = try Data(contentsOf: URL(fileURLWithPath: segment))
+            var bytes = whole
+            bytes[bytes.count - 1] ^= 1
+            try bytes.write(to: URL(fileURLWithPath: segment))
+            let printed = try await gateway.command(["sessions", "export", session], token: token)
+            #expect(printed.status == 4 && printed.output.contains("to be changed") && !printed.output.contains("\"summary\""))
+            #expect(printed.errors.contains("is not verified"), "\(printed.errors)")
+            let written = try await gateway.command(["sessions", "export", session, "--output", file], token: token)
+            #expect(written.status == 4 && !FileManager.default.fileExists(atPath: file))
+            try whole.write(to: URL(fileURLWithPath: segment))
+        }
+
         /// Nothing is left under the file's name where not all of it was verified, and no key opens nothing.
         @Test func onlyWhatIsVerifiedIsWritten() async throws {
             let backstage = try await Backstage.shared()
@@ -108,14 +128,15 @@ extension IntegrationTests {
             let gateway = try await Gateway.start(try backstage.configuration())
             _ = try await gateway.endpoint("bench", token: alice).value("SELECT 'to be changed'")
             let session = try await gateway.recording(containing: "to be changed", token: alice).session
-            #expect(try await gateway.stop() == 0)
             let folder = try TemporaryDirectory()
             let file = folder.file("out.jsonl")
+            #expect(try await exported(session, gateway, []).succeeded)
+            try await aChangeIsFoundWhileItIsRead(session, gateway, alice, file)
+            #expect(try await gateway.stop() == 0)
 
             let closed = try await exported(session, gateway, ["--output", file], key: false)
             #expect(closed.status == 3 && closed.errors.contains("sealed"), "\(closed.errors)")
-            let found = try await Shell.need("find", [gateway.configuration.dataDirectory, "-path", "*\(session)*", "-name", "*.seg"])
-            let segment = try #require(found.split(separator: "\n").first.map(String.init))
+            let segment = try await segment(of: session, gateway)
             let whole = try Data(contentsOf: URL(fileURLWithPath: segment))
             var bytes = whole
             bytes[bytes.count - 40] ^= 1

@@ -29,11 +29,14 @@ public struct PostgresScript {
     /// A statement that was prepared by protocol.
     final class Prepared {
         let text: [UInt8]
+        /// The `standard_conforming_strings` that it was read under.
+        let isStandard: Bool
         var types: [UInt32]
         var columns: [ResultColumn] = []
 
-        init(text: [UInt8], types: [UInt32]) {
+        init(text: [UInt8], isStandard: Bool, types: [UInt32]) {
             self.text = text
+            self.isStandard = isStandard
             self.types = types
         }
     }
@@ -125,7 +128,7 @@ public struct PostgresScript {
             latest = query
         case Frontend.parse:
             let name = try body.cString()
-            let prepared = Prepared(text: try text(&body), types: [])
+            let prepared = Prepared(text: try text(&body), isStandard: segment.isStandard, types: [])
             let count: Int16 = try body.integer()
             for _ in 0..<max(0, Int(count)) { prepared.types.append(try body.integer()) }
             if statements.count > 10_000 { statements.removeAll() }
@@ -278,6 +281,7 @@ public struct PostgresScript {
 
     private func row(_ body: inout BodyReader, of head: ScriptRequest) throws {
         let columns = head.resultColumns
+        guard head.takesMoreRows() else { return }
         if head.kind == .execute, head.rows.isEmpty, !columns.isEmpty { head.rows.append(columns.map(\.name).joined(separator: " | ")) }
         let count: Int16 = try body.integer()
         var cells: [String] = []
@@ -291,6 +295,6 @@ public struct PostgresScript {
             let text = ScriptValue.text(bytes, type: column?.typeOID ?? 0, isBinary: isBinary)
             cells.append(text ?? "\\x" + ScriptValue.hexadecimal(bytes))
         }
-        head.rows.append(cells.joined(separator: " | "))
+        head.add(row: cells.joined(separator: " | "))
     }
 }

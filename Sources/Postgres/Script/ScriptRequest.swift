@@ -37,8 +37,8 @@ final class ScriptRequest {
         var isTooLarge = false
     }
 
-    /// Copy data that is kept for a script; of more, the script says that it is not there.
-    static let maximumCopyBytes = 64 << 20
+    /// Copy data, and rows, that are kept of one request; of more, the script says that it is not there.
+    static let maximumBytes = 64 << 20
 
     let kind: Kind
     var text: [UInt8]
@@ -53,6 +53,8 @@ final class ScriptRequest {
     var outcome: Outcome?
     var columns: [ResultColumn] = []
     var rows: [String] = []
+    private var rowBytes = 0
+    private var rowsLeftOut: UInt64 = 0
     private(set) var copies: [CopyData] = []
     private(set) var hasBinaryCopy = false
     private var copiesBegun = 0
@@ -68,6 +70,17 @@ final class ScriptRequest {
         [columns, bound?.columns ?? [], bound?.prepared?.columns ?? []].first { !$0.isEmpty } ?? []
     }
 
+    func takesMoreRows() -> Bool {
+        if rowBytes < Self.maximumBytes { return true }
+        rowsLeftOut &+= 1
+        return false
+    }
+
+    func add(row: String) {
+        rowBytes += row.utf8.count
+        rows.append(row)
+    }
+
     func copyBegins(isBinary: Bool) {
         copiesBegun += 1
         hasBinaryCopy = hasBinaryCopy || isBinary
@@ -76,7 +89,7 @@ final class ScriptRequest {
     var awaitsCopyData: Bool { copies.count < copiesBegun }
 
     func copyData(_ bytes: some Sequence<UInt8>) {
-        if current.bytes.count > Self.maximumCopyBytes { current.isTooLarge = true } else { current.bytes += bytes }
+        if current.bytes.count > Self.maximumBytes { current.isTooLarge = true } else { current.bytes += bytes }
     }
 
     func copyDone() {
@@ -87,8 +100,9 @@ final class ScriptRequest {
     func item(_ outcome: Outcome) -> ScriptItem {
         let source = bound ?? self
         return ScriptItem(
-            text: text, isSimple: kind == .query, parameters: source.parameters, types: source.prepared?.types ?? [], outcome: outcome,
-            tags: tags, copies: copies, hasBinaryCopy: hasBinaryCopy, rows: rows)
+            text: text, isSimple: kind == .query, isStandard: source.prepared?.isStandard ?? true, parameters: source.parameters,
+            types: source.prepared?.types ?? [], outcome: outcome, tags: tags, copies: copies, hasBinaryCopy: hasBinaryCopy, rows: rows,
+            rowsLeftOut: rowsLeftOut)
     }
 }
 
@@ -97,6 +111,8 @@ struct ScriptItem {
     var text: [UInt8]
     /// A simple query: perhaps several statements in one.
     var isSimple: Bool
+    /// The `standard_conforming_strings` that it was prepared under.
+    var isStandard: Bool
     var parameters: [ScriptRequest.Parameter]
     /// The parameters' types, as far as they are known.
     var types: [UInt32]
@@ -106,6 +122,7 @@ struct ScriptItem {
     var copies: [ScriptRequest.CopyData]
     var hasBinaryCopy: Bool
     var rows: [String]
+    var rowsLeftOut: UInt64
 
     var isCompleted: Bool { if case .completed = outcome { true } else { false } }
     var isFailure: Bool {

@@ -3,16 +3,19 @@ struct ScriptSegment {
     var items: [ScriptItem] = []
     /// The transaction's status at its beginning: I, T or E (documentation, ReadyForQuery).
     private var status = UInt8(ascii: "I")
-    private var isStandard = true
+    /// `standard_conforming_strings` and `client_encoding`, as they were at its beginning; the server reports changes at its end
+    /// (documentation, "Asynchronous Operations").
+    private(set) var isStandard = true
     private var isUTF8 = true
+    private var next = (isStandard: true, isUTF8: true)
 
     private static let idle = UInt8(ascii: "I")
     private static let failed = UInt8(ascii: "E")
 
     /// A parameter that the server reported.
     mutating func set(_ name: String, _ value: String) {
-        if name == "standard_conforming_strings" { isStandard = value == "on" }
-        if name == "client_encoding" { isUTF8 = ["UTF8", "UTF-8", "UNICODE"].contains(value.uppercased()) }
+        if name == "standard_conforming_strings" { next.isStandard = value == "on" }
+        if name == "client_encoding" { next.isUTF8 = ["UTF8", "UTF-8", "UNICODE"].contains(value.uppercased()) }
     }
 
     /// Writes the segment and begins the next.
@@ -21,6 +24,7 @@ struct ScriptSegment {
         defer {
             items = []
             status = end ?? Self.idle
+            (isStandard, isUTF8) = next
         }
         guard !items.isEmpty else { return "" }
         let hasFailed = items.contains(where: \.isFailure)
@@ -80,6 +84,7 @@ struct ScriptSegment {
             result = script + text.end + "\n" + blocks.joined()
         }
         return result + item.rows.map { commented($0.replacing("\n", with: "\\n"), "| ") }.joined()
+            + (item.rowsLeftOut > 0 ? commented("(\(item.rowsLeftOut) more rows)") : "")
     }
 
     /// One COPY in the text format with its default options, which alone is known to mean what it looks like.
@@ -93,6 +98,8 @@ struct ScriptSegment {
     private func scriptText(_ item: ScriptItem) -> ScriptText? {
         guard let source = String(validating: item.text, as: UTF8.self), isUTF8 || item.text.allSatisfy({ $0 < 0x80 }) else { return nil }
         guard !item.isSimple else { return ScriptText(trimmed(source), isStandard: isStandard) }
+        // Prepared under another setting, its strings may mean something else now.
+        guard item.isStandard == isStandard || !source.utf8.contains(UInt8(ascii: "\\")) else { return nil }
         return ScriptText(trimmed(source), isStandard: isStandard) { number in
             guard number > 0, number <= item.parameters.count else { return nil }
             let parameter = item.parameters[number - 1]

@@ -169,6 +169,22 @@ private func bind(_ statement: String, _ values: String?...) -> Message {
         #expect(try tape.script().split(separator: "\n").allSatisfy { $0.hasPrefix("-- ") })
     }
 
+    /// A statement's strings are read by the setting under which the server read them.
+    @Test func theSettingIsFollowed() throws {
+        var tape = Tape()
+        tape.client(.parse("s", "SELECT 'a\\' || 'b'"), .sync)
+        tape.server(.parseComplete, .ready())
+        tape.client(.query("SET standard_conforming_strings = off"))
+        tape.server(.complete("SET"), .status("standard_conforming_strings", "off"), .ready())
+        tape.client(.query("SELECT 'a\\'; b'"))
+        tape.server(.complete("SELECT 1"), .ready())
+        tape.client(bind("s"), .execute(""), .sync)
+        tape.server(.bindComplete, .complete("SELECT 1"), .ready())
+        let lines = try tape.script().split(separator: "\n")
+        #expect(lines.prefix(2) == ["SET standard_conforming_strings = off;", "SELECT 'a\\'; b';"])
+        #expect(lines.count > 2 && lines.dropFirst(2).allSatisfy { $0.hasPrefix("-- ") }, "\(lines)")
+    }
+
     // MARK: - COPY
 
     private func copied(_ text: String, _ data: String...) throws -> String {
