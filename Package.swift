@@ -88,7 +88,7 @@ let package = Package(
             name: "gatehouse",
             dependencies: [
                 "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Catalog", "Relay",
-                "Postgres", "Review", "Settings", "Console", argumentParser, httpClient, jwtKit, x509, crypto, logging, metrics,
+                "Postgres", "Review", "S3", "Settings", "Console", argumentParser, httpClient, jwtKit, x509, crypto, logging, metrics,
                 nioCore, nioPosix, nioSSL,
             ],
             swiftSettings: strict),
@@ -121,7 +121,7 @@ let package = Package(
                 "GatehouseCore", "ProviderSupport", "Identity", "Catalog", "Recording", "Review", crypto, hummingbird, nioSSL, x509, logging, metrics,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
-        .testTarget(name: "CommandsTests", dependencies: ["gatehouse"], swiftSettings: strict),
+        .testTarget(name: "CommandsTests", dependencies: ["gatehouse", "GatehouseCore", "Recording", "Review"], swiftSettings: strict),
         .testTarget(name: "IntegrationTests", dependencies: ["GatehouseCore"], path: "Tests/Integration", swiftSettings: strict),
         .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: strict),
     ]

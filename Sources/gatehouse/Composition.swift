@@ -26,7 +26,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     try FileManager.default.createDirectory(
         atPath: data, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
 
-    let recordings = Recordings(dataDirectory: data, store: try makeStore(settings, clock))
+    let recordings = Recordings(dataDirectory: data, store: try makeStore(settings.store, dataDirectory: data, clock))
     let registry = PrometheusRegistry()
     MetricsSystem.bootstrap(registry)
     let catalog = try SQLiteCatalog(path: data + "/catalog.sqlite")

@@ -1,11 +1,14 @@
 import Foundation
 import GatehouseCore
 import Recording
+import Settings
 
-/// What `verify` is asked to look at.
+/// Which store to read, and whom to believe.
 struct VerificationRequest {
     /// The data directory or the store in it.
-    var directory: String
+    var directory: String?
+    /// A gateway's configuration, in place of `directory`: its store, wherever that is.
+    var configuration: String?
     /// Files, or directories of files whose names end in `.pub`; empty: the public keys that lie beside the store.
     var publicKeys: [String] = []
     /// nil: all sessions.
@@ -15,17 +18,27 @@ struct VerificationRequest {
     /// A checkpoint of the log that was kept elsewhere.
     var checkpointFile: String?
 
-    private var root: String {
+    /// - Throws: `CommandFailure` when it cannot be told which store is meant, or there is no public key.
+    func open() throws -> (store: any ObjectStore, keys: [ManifestPublicKey]) {
+        if let configuration {
+            do {
+                let (store, data) = try GatehouseSettings.loadStore(file: configuration)
+                return (
+                    try makeStore(store, dataDirectory: data ?? "", SystemClock()), try keys(beside: data.map { [$0 + "/keys"] } ?? [])
+                )
+            } catch let error as SettingsError {
+                throw CommandFailure(.usage, "the configuration cannot be used:\n\(error.description)")
+            }
+        }
+        guard let directory else { throw CommandFailure(.usage, "give the gateway's data directory, or --config with its configuration") }
         let nested = directory + "/store"
-        return FileManager.default.fileExists(atPath: nested) ? nested : directory
+        let root = FileManager.default.fileExists(atPath: nested) ? nested : directory
+        return (LocalStore(root: root), try keys(beside: [root + "/../keys", directory + "/keys", directory]))
     }
 
-    var store: any ObjectStore { LocalStore(root: root) }
-
     /// - Throws: `CommandFailure` when there is none.
-    func keys() throws -> [ManifestPublicKey] {
-        let places = publicKeys.isEmpty ? [root + "/../keys", directory + "/keys", directory] : publicKeys
-        let files = places.flatMap { place -> [String] in
+    func keys(beside places: [String] = []) throws -> [ManifestPublicKey] {
+        let files = (publicKeys.isEmpty ? places : publicKeys).flatMap { place -> [String] in
             guard let names = try? FileManager.default.contentsOfDirectory(atPath: place) else { return [place] }
             return names.filter { $0.hasSuffix(".pub") }.map { place + "/" + $0 }
         }
@@ -39,7 +52,8 @@ struct VerificationRequest {
 
 /// Checks a store; the report is JSON of the form that docs/cli.md tells.
 func verifyStore(_ request: VerificationRequest) async throws -> JSON {
-    let verifier = Verifier(store: request.store, keys: try request.keys(), recipients: request.recipients)
+    let (store, keys) = try request.open()
+    let verifier = Verifier(store: store, keys: keys, recipients: request.recipients)
     if let text = request.session {
         guard let session = SessionID(text) else { throw CommandFailure(.usage, "'\(text)' is not a session's id") }
         return try JSON.parse(verificationReport([verifier.verify(session)]))

@@ -1,10 +1,39 @@
 import Foundation
+import GatehouseCore
+import Recording
+import Review
 import Testing
 
 @testable import gatehouse
 
 private func render(_ json: String, cellWidth: Int? = 60) throws -> [String] {
     EventRenderer(cellWidth: cellWidth).lines(for: try JSON.parse(Data(json.utf8)))
+}
+
+@Suite struct TranscriptCastTests {
+    private func frame(_ milliseconds: UInt64) -> Frame {
+        Frame(
+            kind: .clientMessages, session: SessionID(high: 1, low: 2), sequence: 1, time: WallTime(nanoseconds: milliseconds * 1_000_000),
+            payload: [])
+    }
+
+    /// A statement is typed in the time that was free before it, and whole when it was sent.
+    @Test func statementsAreTypedBeforeTheyAreSent() throws {
+        var cast = TranscriptCast()
+        let statement = Array(#"{"type":"statement","offset_ms":123456789,"text":"select 1"}"#.utf8)
+        #expect(try cast.play(frame(1_000), events: [statement]).map(\.kind) == [.output("> select 1\r\n")])
+        let typed = try cast.play(frame(11_000), events: [statement])
+        #expect(typed.map(\.kind) == "> select 1".map { .output(String($0)) } + [.output("\r\n")])
+        #expect(typed.map { $0.time.nanoseconds / 1_000_000 } == stride(from: 10_730, through: 11_000, by: 30) + [11_000])
+    }
+
+    /// Nothing that was recorded drives the terminal.
+    @Test func recordedEscapesAreShown() throws {
+        var cast = TranscriptCast()
+        let event = Array(#"{"type":"error","code":"\u001b]0;x\u0007","message":"\u009b31m\r\n\u202e"}"#.utf8)
+        let shown = try cast.play(frame(1), events: [event])
+        #expect(shown.map(\.kind) == [.output("\u{1B}[31m\\u{1b}]0;x\\u{7}: \\u{9b}31m\\r\\n\\u{202e}\u{1B}[0m\r\n")])
+    }
 }
 
 @Suite struct EventRenderingTests {

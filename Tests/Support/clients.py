@@ -4,6 +4,7 @@
 usage: clients.py SCENARIO [ARGUMENT...]     the way in comes from libpq's environment variables (PGHOST, PGPASSWORD, ...)
 """
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -230,6 +231,77 @@ def script():
         return {"answers": answers, "closed": connection.closed}
 
 
+def exported(table, witness):
+    """A session of everything that a script of it has to get right. `witness` is a file that nothing may make."""
+    import datetime
+    import decimal
+    import uuid
+
+    from psycopg.types.json import Jsonb
+
+    columns = "(n integer PRIMARY KEY, t text, b bytea, ts timestamptz, num numeric, j jsonb, arr text[], u uuid, d date, f float8, i interval, ok boolean)"
+    nasty = f"it's \\ $$ $1 :name ;-- /* \x1b[31m \u202e \r\n\\! touch {witness}\n\\."
+    with connect() as connection:
+        def run(sql, *parameters):
+            return outcome(lambda: connection.execute(sql, parameters or None) and None)
+
+        run(f"CREATE TABLE {table} {columns}; INSERT INTO {table} (n, t) VALUES (1, ';'), (2, E'it\\'s; \\\\')")
+        for n, form in [(10, "%t"), (11, "%b")]:
+            run(
+                f"INSERT INTO {table} VALUES (%s)" % ", ".join([form] * 12), n, nasty, b"\x00\xff'\\",
+                datetime.datetime(1999, 12, 31, 23, 59, 59, 999999, tzinfo=datetime.timezone.utc), decimal.Decimal("-12345678.000900"),
+                Jsonb({"a": [nasty, None]}), ["x", nasty, None, ""], uuid.UUID(int=7), datetime.date(2024, 2, 29), 0.1,
+                datetime.timedelta(days=3, microseconds=-5), True)
+        run(f"INSERT INTO {table} (n, t, num, f) VALUES (%b, %b, %b, %b)", 12, None, decimal.Decimal("NaN"), float("-inf"))
+        run(f"INSERT INTO {table} (n, t, b) SELECT (array[20,21])[1:1][1] + %s, '\x1b]0;title', E'\\\\x01'", 0)
+        run(f"INSERT INTO {table} (n, t) VALUES (21, '\x1b]0;title\r\n\\! touch {witness}')")
+        run(f"SELECT 1 \\! touch {witness}")
+        run(f"SELECT 'a' \n\\! touch {witness}\n")
+        run("SET standard_conforming_strings = off")
+        run(f"INSERT INTO {table} (n, t) VALUES (30, 'a\\'; \\! touch {witness}')")
+        run("SET standard_conforming_strings = on")
+        # Transactions: one that is denied and ends, one that goes back to a savepoint, one that fails, one that is left open.
+        for n, ending in [(40, "COMMIT"), (41, "ROLLBACK TO s; COMMIT"), (42, "ROLLBACK")]:
+            run("BEGIN")
+            run(f"INSERT INTO {table} (n) VALUES (%s)", n)
+            run(f"SAVEPOINT s; INSERT INTO {table} (n) VALUES ({n + 10})")
+            run(f"DROP TABLE {table}_none")
+            run(f"INSERT INTO {table} (n) VALUES ({n + 20})")
+            run(ending)
+        run(f"INSERT INTO {table} (n) VALUES (70); INSERT INTO {table} (n) VALUES (1)")
+        run(f"BEGIN; INSERT INTO {table} (n) VALUES (71); COMMIT; INSERT INTO {table} (n) VALUES (72); SELECT 1/0")
+        run(f"CREATE FUNCTION {table}_f(a integer) RETURNS integer LANGUAGE sql BEGIN ATOMIC SELECT a + 1; SELECT a + 2; END")
+        run(f"CREATE FUNCTION {table}_g() RETURNS text LANGUAGE plpgsql AS $f$ BEGIN RETURN ';'; END $f$")
+        run(f"DO $$ BEGIN INSERT INTO {table} (n) VALUES (80); END $$ -- the end; \\! touch {witness}")
+        for n, options, lines in [
+            (90, "", [f"90\t\\\\.", f"91\t\x1b[0m \\\\\\\x07 \\n é", "92\t\\N"]), (93, " (FORMAT csv, NULL 'none')", ['93,"a', '""; DROP TABLE x', '"', "94,none"]),
+        ]:
+            with connection.cursor().copy(f"COPY {table} (n, t) FROM STDIN{options}") as copy:
+                copy.write("\n".join(lines))
+        with contextlib.suppress(psycopg.Error):
+            with connection.cursor().copy(f"COPY {table} (n, t) FROM STDIN") as copy:
+                copy.write("95\tx\nno number\n")
+        handle = connection.pgconn
+        handle.enter_pipeline_mode()
+        for numbers in [(100, 101), (102, 1, 103), (104,)]:
+            for number in numbers:
+                handle.send_query_params(f"INSERT INTO {table} (n) VALUES ($1)".encode(), [str(number).encode()])
+            handle.pipeline_sync()
+        handle.nonblocking = 0
+        syncs = 0
+        while syncs < 3:
+            result = handle.get_result()
+            syncs += result is not None and result.status == pq.ExecStatus.PIPELINE_SYNC
+        handle.exit_pipeline_mode()
+        connection.prepare_threshold = 0
+        for n in (110, 111):
+            run(f"INSERT INTO {table} (n, arr) VALUES (%b, %b)", n, [["a", "b"], ["c\"", "\\"]])
+        numbers = [row[0] for row in connection.execute(f"SELECT n FROM {table} ORDER BY n").fetchall()]
+        run("BEGIN")
+        run(f"INSERT INTO {table} (n) VALUES (120)")
+        return numbers
+
+
 def startup(*parameters):
     """Connects with further parameters, as key=value, and tells what the session then has."""
 
@@ -297,7 +369,7 @@ def repeated(piece, count):
 SCENARIOS = {
     "select": select, "cancel": cancel, "listen": listen, "large": large, "many-rows": many_rows, "transaction": transaction,
     "savepoint": savepoint, "pipeline": pipeline, "copy-out": copy_out, "copy-in": copy_in, "copy-in-denied": copy_in_denied,
-    "repeated": repeated, "cursor": cursor, "script": script, "startup": startup, "asyncpg": lambda table: asyncio.run(through_asyncpg(table)),
+    "repeated": repeated, "cursor": cursor, "script": script, "exported": exported, "startup": startup, "asyncpg": lambda table: asyncio.run(through_asyncpg(table)),
 }
 
 if __name__ == "__main__":

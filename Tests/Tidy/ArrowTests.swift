@@ -24,7 +24,7 @@ import Testing
         "Console": ["GatehouseCore", "Identity", "Catalog", "Recording", "Review"],
         "gatehouse": [
             "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Catalog", "Relay", "Postgres", "Settings",
-            "Review", "Console",
+            "Review", "S3", "Console",
         ],
     ]
 

@@ -20,13 +20,38 @@ extension GatehouseSettings {
     public static func load(
         file: String, environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws(SettingsError) -> Loaded {
+        try load(try text(of: file), file: file, directory: directory(of: file), environment: environment)
+    }
+
+    /// Reads of a configuration file where recordings are, and nothing else: an auditor needs no secrets but the store's.
+    ///
+    /// - Returns: The store, and the data directory if one is named.
+    /// - Throws: Every error in these two.
+    public static func loadStore(
+        file: String, environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws(SettingsError) -> (store: StoreSettings, dataDirectory: String?) {
+        let problems = ProblemList(file: file)
+        let context = ReadingContext(problems: problems, environment: environment, directory: directory(of: file))
+        let root = root(try text(of: file), context)
+        let store = root.map { SettingsReader(context).readStore($0) }
+        let data = root?.path("data_directory")?.path
+        if case .directory(nil)? = store, data == nil, let root { _ = root.required("data_directory", like: "/var/lib/gatehouse") }
+        let errors = problems.sorted(.error)
+        guard let store, errors.isEmpty else { throw SettingsError(problems: errors) }
+        return (store, data)
+    }
+
+    private static func text(of file: String) throws(SettingsError) -> String {
         guard let data = FileManager.default.contents(atPath: file) else {
             throw SettingsError(file, "cannot be read: check that it exists and that this user may read it")
         }
         guard data.count <= largestFile else { throw SettingsError(file, "is larger than 4 MiB") }
         guard let text = String(data: data, encoding: .utf8) else { throw SettingsError(file, "is not UTF-8 text") }
-        let absolute = URL(fileURLWithPath: file).standardizedFileURL
-        return try load(text, file: file, directory: absolute.deletingLastPathComponent().path, environment: environment)
+        return text
+    }
+
+    private static func directory(of file: String) -> String {
+        URL(fileURLWithPath: file).standardizedFileURL.deletingLastPathComponent().path
     }
 
     /// Reads a configuration's text.

@@ -14,7 +14,12 @@ struct Proofs: AsyncParsableCommand {
     /// Where the log is, and who signed it.
     struct LogOptions: ParsableArguments {
         @Argument(help: "The gateway's data directory, or a copy of the store in it.")
-        var directory: String
+        var directory: String?
+
+        @Option(
+            help: ArgumentHelp(
+                "A gateway's configuration, in place of the directory: its store, a bucket maybe, is read.", valueName: "file"))
+        var config: String?
 
         @Option(
             help: ArgumentHelp(
@@ -23,8 +28,8 @@ struct Proofs: AsyncParsableCommand {
         var publicKey: [String] = []
 
         func prover() throws -> LogProver {
-            let request = VerificationRequest(directory: directory, publicKeys: publicKey)
-            return LogProver(store: request.store, keys: try request.keys())
+            let (store, keys) = try VerificationRequest(directory: directory, configuration: config, publicKeys: publicKey).open()
+            return LogProver(store: store, keys: keys)
         }
     }
 
@@ -85,7 +90,7 @@ struct Proofs: AsyncParsableCommand {
         var publicKey: [String]
 
         func run() async throws {
-            let keys = try VerificationRequest(directory: "", publicKeys: publicKey).keys()
+            let keys = try VerificationRequest(publicKeys: publicKey).keys()
             guard let proofs = try? JSONDecoder().decode([LogProof].self, from: Data(try contents(file))), !proofs.isEmpty else {
                 throw CommandFailure(.usage, "\(file) holds no proofs")
             }

@@ -4,7 +4,7 @@ import Foundation
 struct Sessions: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Sessions, live and past, and their recordings.",
-        subcommands: [List.self, Show.self, Tail.self, Kill.self, Delete.self], defaultSubcommand: List.self)
+        subcommands: [List.self, Show.self, Tail.self, Export.self, Kill.self, Delete.self], defaultSubcommand: List.self)
 }
 
 extension Sessions {

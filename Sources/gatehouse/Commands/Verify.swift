@@ -9,13 +9,18 @@ struct Verify: AsyncParsableCommand {
             EXAMPLES
               gatehouse verify /var/lib/gatehouse
               gatehouse verify /backup/store --public-key keys/
+              gatehouse verify --config gatehouse.yaml    its store may be a bucket
               gatehouse verify /backup/store --checkpoint checkpoint-of-yesterday
               gatehouse verify /var/lib/gatehouse --session ID --format json
               gatehouse verify /backup/store --public-key keys/ --key-file auditor.key    opens and counts every frame, too
             """)
 
     @Argument(help: "The gateway's data directory, or a copy of the store in it.")
-    var directory: String
+    var directory: String?
+
+    @Option(
+        help: ArgumentHelp("A gateway's configuration, in place of the directory: its store, a bucket maybe, is read.", valueName: "file"))
+    var config: String?
 
     @Option(
         help: ArgumentHelp(
@@ -37,12 +42,13 @@ struct Verify: AsyncParsableCommand {
 
     func validate() throws {
         if let session { try checkID(session, "a session") }
+        guard (directory == nil) != (config == nil) else { throw ValidationError("give either a directory or --config") }
     }
 
     func run() async throws {
         let report = try await verifyStore(
             VerificationRequest(
-                directory: directory, publicKeys: publicKey, session: session, recipients: try keys.keys(),
+                directory: directory, configuration: config, publicKeys: publicKey, session: session, recipients: try keys.keys(),
                 checkpointFile: checkpoint))
         let findings = report["findings"]?.elements ?? []
         switch output.format {
