@@ -21,8 +21,22 @@ extension IntegrationTests {
         @Test(arguments: 0..<(Project.soak ? 50 : 5))
         func everyStatementThatReachedTheServerIsRecorded(round: Int) async throws {
             let backstage = try await Backstage.shared()
+            try await Self.killUnderLoad(try backstage.configuration(), round: round)
+        }
+
+        /// The same with a bucket, which is written to meanwhile: nothing is lost, and nothing is there twice.
+        @Test(arguments: 0..<(Project.soak ? 100 : 5))
+        func everyStatementIsRecordedInABucket(round: Int) async throws {
+            let backstage = try await Backstage.shared()
+            let server = try await BucketServer.shared()
+            var configuration = try backstage.configuration()
+            configuration.sections = [server.section(prefix: "crash-\(UUID().uuidString)/")]
+            try await Self.killUnderLoad(configuration, round: round)
+        }
+
+        private static func killUnderLoad(_ configuration: GatewayConfiguration, round: Int) async throws {
+            let backstage = try await Backstage.shared()
             let alice = try backstage.provider.token(for: "alice")
-            let configuration = try backstage.configuration()
             let gateway = try await Gateway.start(configuration)
             let folder = try TemporaryDirectory()
             defer { folder.remove() }
@@ -59,7 +73,7 @@ extension IntegrationTests {
             let lost = reached.subtracting(recorded)
             #expect(lost.isEmpty, "\(lost.count) of \(reached.count) statements reached the server unrecorded, such as \(lost.first ?? "")")
             #expect(try await recovered.stop() == 0)
-            let verified = try await recovered.verify()
+            let verified = try await recovered.verifyConfigured()
             #expect(verified.succeeded, "\(verified.output.suffix(2000))")
         }
 

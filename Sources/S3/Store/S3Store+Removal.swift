@@ -71,7 +71,8 @@ extension S3Store {
                 if let marker, marker == next { throw .wrong("the same page again") }
                 marker = next
             } catch {
-                if error.isUnsupported { return }
+                // Some servers (rclone) say so where no upload is under way at all.
+                if error.isUnsupported || error.code == "NoSuchUpload" { return }
                 throw client.storeError(request, error)
             }
         }

@@ -97,6 +97,14 @@ struct Gateway: Sendable {
         throw HarnessError("no recording holds \(marker)")
     }
 
+    /// The configuration that it runs with.
+    var configurationFile: String { folder.file("gatehouse.yaml") }
+
+    /// The same over the store that the configuration names, a bucket maybe.
+    func verifyConfigured() async throws -> Finished {
+        try await Shell.run(Project.gatehouse, ["verify", "--format", "json", "--config", configurationFile], deadline: .seconds(300))
+    }
+
     /// `gatehouse verify` over the whole store: needs no gateway.
     func verify() async throws -> Finished {
         try await Shell.run(

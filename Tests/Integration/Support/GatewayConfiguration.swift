@@ -7,6 +7,7 @@ struct GatewayConfiguration: Sendable {
     }
 
     var dataDirectory: String
+    var node = "test-1"
     var port: Int
     var adminPort: Int
     var issuer: String
@@ -27,7 +28,7 @@ struct GatewayConfiguration: Sendable {
 
     var yaml: String {
         """
-        node: test-1
+        node: \(node)
         data_directory: \(dataDirectory)
         log:
           format: text
