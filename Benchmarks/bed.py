@@ -187,13 +187,29 @@ listen postgres
                 return json.loads(line)
         raise SystemExit("bench: the OIDC provider did not start")
 
-    def gatehouse(self, tls, sealed=True):
-        return self.part(f"gatehouse {tls} {sealed}", lambda: self.make_gatehouse(tls, sealed))
+    def bucket(self):
+        """A real S3 server, and the configuration of a store in it."""
+        return self.part("bucket", self.make_bucket)
 
-    def make_gatehouse(self, tls, sealed):
+    def make_bucket(self):
+        process = subprocess.Popen(
+            [sys.executable, ROOT / "Tests/Support/stores.py", "rclone"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+            start_new_session=True)
+        self.processes.append(process)
+        server = json.loads(process.stdout.readline())
+        secret = self.directory / "bucket-secret"
+        secret.touch(0o600)
+        secret.write_text(server["secretKey"])
+        return (f"store: {{ s3: {{ bucket: evidence, endpoint: \"{server['endpoint']}\", access_key_id: {server['accessKey']}, "
+                f"secret_access_key_file: {secret} }} }}")
+
+    def gatehouse(self, tls, sealed=True, bucket=False):
+        return self.part(f"gatehouse {tls} {sealed} {bucket}", lambda: self.make_gatehouse(tls, sealed, bucket))
+
+    def make_gatehouse(self, tls, sealed, bucket):
         server, provider = self.server(), self.provider()
         port, admin = free_port(), free_port()
-        name = f"gatehouse-{'tls' if tls else 'plain'}{'' if sealed else '-unsealed'}"
+        name = f"gatehouse-{'tls' if tls else 'plain'}{'' if sealed else '-unsealed'}{'-bucket' if bucket else ''}"
         configuration = self.directory / f"{name}.yaml"
         upstream = f"{{ mode: verify-full, ca_file: {server['ca']} }}" if tls else "{ mode: disable }"
         configuration.write_text(f"""
@@ -201,6 +217,7 @@ node: bench
 data_directory: {self.directory}/{name}
 log: {{ format: text, level: warning }}
 recording: {{ sealed: {'true' if sealed else 'false'} }}
+{self.bucket() if bucket else ''}
 admin:
   listen: 127.0.0.1:{admin}
 issuers:
@@ -261,7 +278,7 @@ limits:
         configuration.chmod(0o600)
         process = self.start(name, GATEHOUSE, "serve", "--config", str(configuration), environment={"GATEHOUSE_BENCH_PASSWORD": PASSWORD})
         self.wait_until_ready(admin, process, name)
-        endpoint = Endpoint("gatehouse" if sealed else "unsealed", port, tls, "bench", provider["users"]["alice"]["id_token"])
+        endpoint = Endpoint("bucket" if bucket else "gatehouse" if sealed else "unsealed", port, tls, "bench", provider["users"]["alice"]["id_token"])
         endpoint.pid = process.pid
         endpoint.port = port
         endpoint.data = self.directory / name

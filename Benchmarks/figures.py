@@ -205,6 +205,18 @@ def sealing(bed, report):
     report.figure(name, median["unsealed"] / median["gatehouse"], "x", ">=0.9")
 
 
+def bucket(bed, report):
+    """What sealing and uploading to a bucket meanwhile cost the same client; the S3 server takes its part of the two cores."""
+    name = "recording.bucket.vs-unsealed"
+    if not report.wants(name):
+        return
+    peers = [bed.gatehouse(False, sealed=False), bed.gatehouse(False, bucket=True)]
+    results = in_turns(peers, copy_seconds, max(ROUNDS, 5))
+    median = {peer: statistics.median(values) for peer, values in results.items()}
+    note(f"{name}: " + ", ".join(f"{peer} {205 / value:.0f} MB/s" for peer, value in median.items()))
+    report.figure(name, median["unsealed"] / median["bucket"], "x", ">=0.9")
+
+
 def recorded_size(bed, report):
     """The store's part of what went over the wire in a dump of pgbench_accounts."""
     name = "recording.size.pgbench-accounts"
@@ -243,7 +255,7 @@ def main():
     report = Report(sys.argv[1] if len(sys.argv) > 1 else "")
     bed = Bed()
     try:
-        for measure in (throughput, latency, copy, memory, idle, sealing, recorded_size, verification):
+        for measure in (throughput, latency, copy, memory, idle, sealing, bucket, recorded_size, verification):
             measure(bed, report)
     except subprocess.CalledProcessError as error:
         sys.exit(f"bench: {error.cmd[0]} ended with {error.returncode}: {(error.stderr or '')[-2000:]}")

@@ -284,6 +284,31 @@ private final class RefusingStore: ObjectStore {
         #expect(try rig.journalFiles.isEmpty)
     }
 
+    /// Far behind, the second thread works in the first one's place; what is stored is the same.
+    @Test func thatItIsFarBehindChangesNothing() async throws {
+        var generator = SeededGenerator(seed: 21)
+        let rig = try Rig {
+            $0.highWaterBytes = 80_000
+            $0.segmentBytes = 5_000
+        }
+        let vault = try rig.makeVault()
+        let journal = try rig.makeJournal(vault, rotateAtBytes: 20_000)
+        let writers = (0..<3).map { _ in Writer(SessionID(at: rig.clock.wallTime(), using: &generator), clock: rig.clock) }
+        for writer in writers { try writer.start(journal) }
+        for round in 0..<900 {
+            if round == 300 { vault.start() }
+            try writers[round % 3].write(using: &generator)
+            try journal.commit()
+        }
+        for writer in writers { try writer.end() }
+        try journal.commit()
+        while writers.contains(where: { rig.verify($0.session).status != .verified }) { try await Task.sleep(for: .milliseconds(5)) }
+        journal.close()
+        vault.stop()
+        for writer in writers { expectSame(try rig.read(writer.session), writer.frames) }
+        #expect(try rig.journalFiles.isEmpty && vault.backlogBytes == 0)
+    }
+
     @Test func wrongSumsInTheEndRecordAreFound() throws {
         let rig = try Rig()
         let vault = try rig.makeVault()

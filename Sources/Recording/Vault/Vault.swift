@@ -4,7 +4,8 @@ public import GatehouseCore
 public import Logging
 import Synchronization
 
-/// Takes committed evidence out of the journals into the store: one thread of low priority, so that sessions go first.
+/// Takes committed evidence out of the journals into the store: a thread of low priority, so that sessions go first, and where that falls
+/// far behind, since sessions take all there is, one of ordinary priority in its place. One of them works at a time.
 ///
 /// Use: `recover()` before any journal is opened, `start()`, and at the end `stop()` once the journals are closed.
 public final class Vault: Sendable {
@@ -20,8 +21,11 @@ public final class Vault: Sendable {
     private let isAwake = Atomic<Bool>(false)
     private let isStopping = Atomic<Bool>(false)
     private let failure = Mutex<String?>(nil)
-    private let thread = Mutex<Thread?>(nil)
+    private let threads = Mutex<[Thread]>([])
     private let bell = DispatchSemaphore(value: 0)
+    /// So much waits that the thread of ordinary priority works.
+    private let isInHurry = Atomic<Bool>(false)
+    private let hurryBell = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
 
     public init(
@@ -51,24 +55,27 @@ public final class Vault: Sendable {
     }
 
     public func start() {
-        thread.withLock { thread in
-            guard thread == nil else { return }
-            let new = Thread { [self] in run() }
-            new.name = "gatehouse-vault"
-            new.stackSize = 1 << 20
-            thread = new
-            new.start()
+        threads.withLock { threads in
+            guard threads.isEmpty else { return }
+            threads = [Thread { [self] in run() }, Thread { [self] in runInHurry() }]
+            for thread in threads {
+                thread.name = "gatehouse-vault"
+                thread.stackSize = 1 << 20
+                thread.start()
+            }
         }
     }
 
-    /// Stores all that is committed and ends the thread. Sessions without an end stay for the next recovery.
+    /// Stores all that is committed and ends the threads. Sessions without an end stay for the next recovery.
     public func stop() {
         isStopping.store(true, ordering: .releasing)
-        if thread.withLock({ $0 != nil }) {
-            bell.signal()
-            ended.wait()
-            thread.withLock { $0 = nil }
+        let running = threads.withLock { threads in
+            defer { threads = [] }
+            return threads.count
         }
+        bell.signal()
+        hurryBell.signal()
+        for _ in 0..<running { ended.wait() }
         flush()
     }
 
@@ -116,7 +123,10 @@ public final class Vault: Sendable {
 
     /// More is in a file, or a file is finished. Costs two atomic operations unless the thread sleeps.
     func committed(_ bytes: Int) {
-        backlog.wrappingAdd(bytes, ordering: .relaxed)
+        let waiting = backlog.wrappingAdd(bytes, ordering: .relaxed).newValue
+        if waiting > hurryBytes, !isInHurry.load(ordering: .relaxed), !isInHurry.exchange(true, ordering: .acquiringAndReleasing) {
+            hurryBell.signal()
+        }
         if !isAwake.load(ordering: .relaxed), !isAwake.exchange(true, ordering: .acquiringAndReleasing) { bell.signal() }
     }
 
@@ -125,13 +135,16 @@ public final class Vault: Sendable {
     /// Bytes of frames in memory.
     var pendingBytes: Int { worker.withLock(\.pendingBytes) }
 
-    func pass(everything: Bool = false) {
+    /// - Parameter yields: stop in the middle as soon as there is a hurry.
+    func pass(everything: Bool = false, yields: Bool = false) {
         let new = news.withLock { news in
             defer { news = JournalNews() }
             return news
         }
         worker.withLock { worker in
             worker.adopt(new)
+            if yields { worker.mustYield = { self.isInHurry.load(ordering: .relaxed) } }
+            defer { worker.mustYield = { false } }
             worker.pass(everything: everything)
         }
         publish()
@@ -153,9 +166,24 @@ public final class Vault: Sendable {
             // Also without a commit: something may be due by its age, or to be tried again.
             _ = bell.wait(timeout: .now() + .seconds(1))
             isAwake.store(true, ordering: .relaxed)
-            pass()
+            if !isInHurry.load(ordering: .relaxed) { pass(yields: true) }
             usleep(Self.rest)
             isAwake.store(false, ordering: .releasing)
+        }
+        ended.signal()
+    }
+
+    /// An eighth of what new sessions are refused at.
+    private var hurryBytes: Int { configuration.highWaterBytes / 8 }
+
+    private func runInHurry() {
+        while !isStopping.load(ordering: .acquiring) {
+            hurryBell.wait()
+            while backlogBytes > hurryBytes / 2, !isStopping.load(ordering: .acquiring) {
+                pass()
+                usleep(Self.rest)
+            }
+            isInHurry.store(false, ordering: .releasing)
         }
         ended.signal()
     }

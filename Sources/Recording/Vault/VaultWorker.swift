@@ -56,6 +56,8 @@ final class VaultWorker {
     private var failures = 0
     private var retryAt: UInt64 = 0
     private var lastCheckpoint: UInt64 = 0
+    /// Asked between pieces: another thread waits to go on with the pass.
+    var mustYield: () -> Bool = { false }
     /// Not before, after a failure.
     private var publishAt: UInt64 = 0
 
@@ -120,6 +122,7 @@ final class VaultWorker {
         do throws(FileError) {
             var more = true
             while more {
+                guard !mustYield() else { return false }
                 // The store is behind so far that memory would be taken without bound: the rest stays in the file.
                 guard pendingBytes < 2 * configuration.memoryBytes else { return false }
                 more = try source.reader.readPiece(upTo: limit, mayBeTorn: source.isLeftover) { item in
