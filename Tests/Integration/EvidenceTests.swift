@@ -93,6 +93,33 @@ extension IntegrationTests {
             #expect(changed.status == 4, "\(changed.output)\(changed.errors)")
         }
 
+        /// From the store and the keys alone: the catalog, the journal and the log's own directory are lost.
+        @Test func aStoreIsRestoredInAnotherPlace() async throws {
+            let backstage = try await Backstage.shared()
+            let alice = try backstage.provider.token(for: "alice")
+            let gateway = try await Gateway.start(try backstage.configuration())
+            let marker = "restored-\(UUID().uuidString)"
+            _ = try await gateway.endpoint("bench", token: alice).value("SELECT '\(marker)'")
+            let session = try await gateway.recording(containing: marker, token: alice).session
+            #expect(try await gateway.stop() == 0)
+            let folder = try TemporaryDirectory()
+            defer { folder.remove() }
+            let copy = folder.file("copy")
+            try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            for part in ["store", "keys"] {
+                _ = try await Shell.need("cp", ["-a", gateway.configuration.dataDirectory + "/" + part, copy])
+            }
+            let restored = try await Gateway.start(try backstage.configuration(dataDirectory: copy))
+            _ = try await restored.endpoint("bench", token: alice).value("SELECT 'and on'")
+            #expect(try await restored.stop() == 0)
+            let verified = try await restored.verify()
+            #expect(verified.succeeded && verified.output.contains(session), "\(verified.output)\(verified.errors)")
+            let exported = try await Shell.run(
+                Project.gatehouse,
+                ["sessions", "export", session, "--store", copy, "--key-file", copy + "/keys/recipient.key", "--format", "text"])
+            #expect(exported.succeeded && exported.output.contains(marker), "\(exported.errors)")
+        }
+
         @Test func aDrainedGatewayEndsItsSessions() async throws {
             let backstage = try await Backstage.shared()
             let alice = try backstage.provider.token(for: "alice")
