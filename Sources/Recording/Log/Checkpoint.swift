@@ -48,7 +48,7 @@ public struct Checkpoint: Sendable, Hashable {
         for line in whole[gap.upperBound...].split(separator: "\n") {
             let words = line.split(separator: " ")
             guard words.count == 3, words[0] == "\u{2014}", words[1] == name, let bytes = Data(base64Encoded: String(words[2])),
-                bytes.count == 68
+                bytes.count == 68, bytes.base64EncodedString() == words[2]
             else { continue }
             for key in keys where Self.keyHash(name, key.raw) == Array(bytes.prefix(4)) {
                 if key.isSigned(Array(bytes.dropFirst(4)), Array(text.utf8)) { return }
