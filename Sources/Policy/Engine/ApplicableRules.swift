@@ -17,10 +17,11 @@ final class ApplicableRules: Sendable {
         defaultVerdict =
             switch defaultDecision {
             case .allow: Verdict(decision: .allow, rule: "gatehouse.default")
-            case .deny:
+            // A hold needs terms, which a default has none of.
+            case .hold, .deny:
                 Verdict(
                     decision: .deny, rule: "gatehouse.default", reason: "No rule allows this on target \(target).",
-                    hint: Self.allowedInstead(rules))
+                    hint: Self.allowedInstead(rules), category: .notGranted)
             }
     }
 
@@ -45,11 +46,11 @@ final class ApplicableRules: Sendable {
                 continue
             case (.yes, .deny):
                 return rule.verdict
-            case (.unknown, .deny):
+            case (.unknown, .deny), (.unknown, .hold):
                 return facts.isUnparsed ? BuiltIn.unparsed : BuiltIn.opaque
             case (.unknown, .allow):
                 passedOver = true
-            case (.yes, .allow):
+            case (.yes, .hold), (.yes, .allow):
                 if !restricted.allSatisfy({ kind in rule.rule.what.kinds.contains { $0.names(kind) } }) { continue }
                 return maskedVerdict(rule.verdict, facts, namesUnparsed: rule.namesUnparsed, namesOpaque: rule.namesOpaque)
             }

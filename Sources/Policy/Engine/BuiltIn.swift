@@ -35,45 +35,46 @@ enum BuiltIn {
         case "set.role":
             Verdict(
                 decision: .deny, rule: "gatehouse.set-role", reason: "Changing the role inside a session is denied.",
-                hint: "Log in as role@target instead. A rule that allows kinds: [set.role] by name permits it.")
+                hint: "Log in as role@target instead. A rule that allows kinds: [set.role] by name permits it.", category: .reserved)
         case "function_call":
             Verdict(
                 decision: .deny, rule: "gatehouse.function-call",
                 reason: "The FunctionCall message is denied: it names functions by number only.",
-                hint: "Call the function in a SELECT. A rule that allows kinds: [function_call] by name permits it.")
+                hint: "Call the function in a SELECT. A rule that allows kinds: [function_call] by name permits it.", category: .reserved)
         default:
             Verdict(
                 decision: .deny, rule: "gatehouse.replication", reason: "Replication connections are denied.",
-                hint: "A rule that allows kinds: [replication] by name permits them.")
+                hint: "A rule that allows kinds: [replication] by name permits them.", category: .reserved)
         }
     }
 
     static let unparsed = Verdict(
         decision: .deny, rule: "gatehouse.unparsed",
         reason: "The statement could not be analysed, and the policy depends on what it does.",
-        hint: "Check its syntax, shorten it or send it in parts. A rule with unparsed: true decides over such text.")
+        hint: "Check its syntax, shorten it or send it in parts. A rule with unparsed: true decides over such text.", category: .unknown)
 
     static let opaque = Verdict(
         decision: .deny, rule: "gatehouse.opaque",
         reason: "The statement runs code that cannot be seen, and the policy depends on what it does.",
-        hint: "Send the statements themselves, not inside DO, EXECUTE or a function. A rule with opaque: true decides over such code.")
+        hint: "Send the statements themselves, not inside DO, EXECUTE or a function. A rule with opaque: true decides over such code.",
+        category: .unknown)
 
     private static let restrictedKinds = ["set.role", "function_call", "replication"]
 
     private static let computedSetting = Verdict(
         decision: .deny, rule: "gatehouse.computed-setting",
         reason: "The statement changes a setting whose name is computed, so that it could be any.",
-        hint: "Write the setting's name as a plain string, or use SET.")
+        hint: "Write the setting's name as a plain string, or use SET.", category: .reserved)
 
     private static let stringSetting = Verdict(
         decision: .deny, rule: "gatehouse.string-setting",
         reason: "standard_conforming_strings stays on: strings must mean the same to the gateway and the server.",
-        hint: "Write E'...' where backslash escapes are meant.")
+        hint: "Write E'...' where backslash escapes are meant.", category: .reserved)
 
     private static let clientEncoding = Verdict(
         decision: .deny, rule: "gatehouse.client-encoding",
         reason: "client_encoding stays UTF8: text must mean the same to the gateway and the server.",
-        hint: "Set the client's encoding to UTF8 and convert on the client.")
+        hint: "Set the client's encoding to UTF8 and convert on the client.", category: .reserved)
 
     /// The words for true that PostgreSQL's `parse_bool` takes (with their unique beginnings).
     private static func isTrue(_ value: String?) -> Bool {

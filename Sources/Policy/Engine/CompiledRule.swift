@@ -30,9 +30,18 @@ final class CompiledRule: Sendable {
         what = rule.what
         isEverything = rule.what.isEverything
         writesOnly = !what.kinds.isEmpty && what.kinds.allSatisfy { rowWrites.contains($0.description) }
-        verdict = Verdict(
-            decision: rule.effect == .allow ? .allow : .deny, rule: rule.id,
-            reason: rule.reason.isEmpty && rule.effect == .deny ? "Rule \(rule.id) denies this." : rule.reason, hint: rule.hint)
+        verdict =
+            switch rule.effect {
+            case .allow: Verdict(decision: .allow, rule: rule.id, reason: rule.reason, hint: rule.hint)
+            case .hold:
+                Verdict(
+                    decision: .hold, rule: rule.id, reason: rule.reason.isEmpty ? "Rule \(rule.id) asks for an approval." : rule.reason,
+                    hint: rule.hint, category: .approval, hold: rule.hold)
+            case .deny:
+                Verdict(
+                    decision: .deny, rule: rule.id, reason: rule.reason.isEmpty ? "Rule \(rule.id) denies this." : rule.reason,
+                    hint: rule.hint)
+            }
     }
 
     var namesUnparsed: Bool { what.unparsed == true || what.kinds.contains { $0.names("unparsed") } }
@@ -42,12 +51,12 @@ final class CompiledRule: Sendable {
     func holds(_ facts: inout Facts) -> Holding {
         if isEverything { return .yes }
         switch rule.effect {
-        case .deny: return holdsToDeny(&facts)
+        case .deny, .hold: return holdsToDeny(&facts)
         case .allow: return holdsToAllow(&facts)
         }
     }
 
-    // MARK: A rule that denies holds when any fact is on its lists, and when that cannot be ruled out.
+    // MARK: A rule that denies or holds applies when any fact is on its lists, and when that cannot be ruled out.
 
     private func holdsToDeny(_ facts: inout Facts) -> Holding {
         if facts.isUnparsed { return holdsForUnparsed() }
@@ -163,7 +172,7 @@ final class CompiledRule: Sendable {
     private func holdsForUnparsed() -> Holding {
         var others = rule.what
         others.unparsed = nil
-        let named = others.kinds.contains { rule.effect == .deny ? $0.matches("unparsed") : $0.names("unparsed") }
+        let named = others.kinds.contains { rule.effect != .allow ? $0.matches("unparsed") : $0.names("unparsed") }
         if named { others.kinds = [] }
         switch what.unparsed {
         case false: return .no

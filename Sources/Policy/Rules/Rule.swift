@@ -3,7 +3,7 @@ public import GatehouseCore
 /// One rule of the policy: who, where, what, and what then.
 public struct Rule: Sendable, Hashable, Codable {
     public enum Effect: String, Sendable, Hashable, Codable, CaseIterable {
-        case allow, deny
+        case allow, hold, deny
     }
 
     /// Unique; what a denied client and the evidence are told.
@@ -14,6 +14,8 @@ public struct Rule: Sendable, Hashable, Codable {
     public var place: Where
     public var what: What
     public var effect: Effect
+    /// How what a hold stops may yet run; nil for the other effects.
+    public var hold: HoldTerms?
     /// Why, for the person or agent that is denied.
     public var reason: String
     /// What is allowed instead, or whom to ask.
@@ -25,7 +27,7 @@ public struct Rule: Sendable, Hashable, Codable {
 
     public init(
         id: String, priority: Int = Rule.defaultPriority, who: Who = Who(), where place: Where = Where(), what: What = What(),
-        effect: Effect, reason: String = "", hint: String = "", sourceLine: Int? = nil
+        effect: Effect, hold: HoldTerms? = nil, reason: String = "", hint: String = "", sourceLine: Int? = nil
     ) {
         self.id = id
         self.priority = priority
@@ -33,13 +35,14 @@ public struct Rule: Sendable, Hashable, Codable {
         self.place = place
         self.what = what
         self.effect = effect
+        self.hold = hold
         self.reason = reason
         self.hint = hint
         self.sourceLine = sourceLine
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, priority, who, what, effect, reason, hint
+        case id, priority, who, what, effect, hold, reason, hint
         case place = "where"
     }
 }

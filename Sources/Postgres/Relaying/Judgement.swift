@@ -27,7 +27,7 @@ final class Judgement {
     /// It runs what a name stands for, which may be another thing each time.
     let runsNames: Bool
 
-    var isDenied: Bool { verdict.decision == .deny }
+    var isDenied: Bool { verdict.decision != .allow }
 
     init(
         actions: [Action], verdict: Verdict, record: [UInt8], epoch: Epoch, mayRevealMasked: Bool, mayEchoMasked: Bool = false,

@@ -66,7 +66,7 @@ public struct PostgresScript {
             while let (header, message) = try next(&server) { try readServer(header, message) }
         case .verdict:
             let record = try VerdictRecord(payload: frame.payload)
-            if record.ruling.decision == .deny { denials[record.action] = record.ruling }
+            if record.ruling.decision != .allow { denials[record.action] = record.ruling }
         case .gap:
             output += commented("bytes that the gateway saw here are not in the recording")
         case .error, .cancel, .notice:

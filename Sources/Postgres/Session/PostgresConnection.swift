@@ -234,7 +234,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         if startup.replication != .none { actions.append(Action(kinds: ["replication"])) }
         for action in actions {
             let verdict = configuration.policy.judge(action, under: permit, resolver: UnknownNames())
-            if verdict.decision == .deny, verdict.rule != "gatehouse.default" || action.kinds.contains("replication") {
+            if verdict.decision != .allow, verdict.rule != "gatehouse.default" || action.kinds.contains("replication") {
                 return Refusal(rule: verdict.rule, reason: verdict.reason, hint: verdict.hint)
             }
         }

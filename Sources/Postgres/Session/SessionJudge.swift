@@ -142,7 +142,7 @@ final class SessionJudge: RelayJudge {
             decision: .deny, rule: "gatehouse.string-setting",
             reason:
                 "This text holds a backslash in a plain string, and code that ran before it in the same pipeline may have changed how the server reads it.",
-            hint: "Send a Sync first, or write the string as E'..'.")
+            hint: "Send a Sync first, or write the string as E'..'.", category: .reserved)
         return make(analysis.actions, verdict, epoch, analysis)
     }
 
@@ -178,15 +178,16 @@ final class SessionJudge: RelayJudge {
         var verdict = Verdict(decision: .allow, rule: "gatehouse.empty")
         for (index, action) in actions.enumerated() {
             let next = configuration.policy.judge(action, under: permit, resolver: resolver)
-            if index == 0 || next.decision == .deny { verdict = next }
-            if next.decision == .deny { break }
+            // The strictest counts, and of several as strict the first.
+            if index == 0 || next.decision.isStricter(than: verdict.decision) { verdict = next }
+            if verdict.decision == .deny { break }
         }
-        if verdict.decision == .allow, hasTooManyNames, actions.contains(where: { $0.defines != nil }) {
+        if verdict.decision != .deny, hasTooManyNames, actions.contains(where: { $0.defines != nil }) {
             verdict = Verdict(
                 decision: .deny, rule: "gatehouse.names", reason: "This session has named too many statements and cursors.",
-                hint: "Connect anew, or use the same names again.")
+                hint: "Connect anew, or use the same names again.", category: .limit)
         }
-        if verdict.decision == .allow, let refused = maskRefusal(actions) { verdict = refused }
+        if verdict.decision != .deny, let refused = maskRefusal(actions) { verdict = refused }
         return make(actions, verdict, epoch, analysis)
     }
 
@@ -196,24 +197,26 @@ final class SessionJudge: RelayJudge {
         guard let planner = catalog?.planner(for: maskRules) else {
             return Verdict(
                 decision: .deny, rule: "gatehouse.mask", reason: "The target's catalog cannot be read, so nothing can be masked.",
-                hint: "Try again; if it stays so, ask whoever runs this gateway.")
+                hint: "Try again; if it stays so, ask whoever runs this gateway.", category: .masking)
         }
         let context = context
         for action in actions {
             if !action.kinds.isDisjoint(with: ["function_call", "replication"]) {
                 return Verdict(
                     decision: .deny, rule: "gatehouse.mask", reason: "The answers of function calls and replication cannot be masked.",
-                    hint: "Use SELECT instead.")
+                    hint: "Use SELECT instead.", category: .masking)
             }
             if let reason = planner.refusal(of: action, in: context) {
-                return Verdict(decision: .deny, rule: "gatehouse.mask", reason: reason, hint: "Read the columns with a SELECT instead.")
+                return Verdict(
+                    decision: .deny, rule: "gatehouse.mask", reason: reason, hint: "Read the columns with a SELECT instead.",
+                    category: .masking)
             }
             if action.kinds.contains("copy.to"), planner.mayRevealMasked(action, in: context),
                 case .deny(let reason) = copyPlan(of: action, among: actions, planner, context)
             {
                 return Verdict(
                     decision: .deny, rule: "gatehouse.mask", reason: "This COPY cannot be masked: \(reason).",
-                    hint: "COPY the table by name to STDOUT, or read it with a SELECT.")
+                    hint: "COPY the table by name to STDOUT, or read it with a SELECT.", category: .masking)
             }
         }
         return nil

@@ -18,6 +18,8 @@ public struct VerdictRecord: Sendable, Hashable {
         /// The action's kinds, sorted.
         public var kinds: [String]
         public var policyVersion: String
+        /// The approval that let it through, or that is waited for.
+        public var approval: String?
 
         public init(verdict: Verdict, kinds: some Sequence<String>, policyVersion: String) {
             decision = verdict.decision
@@ -25,6 +27,7 @@ public struct VerdictRecord: Sendable, Hashable {
             reason = verdict.reason
             self.kinds = kinds.sorted()
             self.policyVersion = policyVersion
+            approval = verdict.approval
         }
 
         /// The bytes to give to `Journal.appendVerdict`; keep them.

@@ -52,11 +52,12 @@ extension SettingsReader {
         let what = section.section("what").map { readWhole($0, readWhat) } ?? What()
         if !section.has("effect") { _ = section.required("effect", like: "deny") }
         let effect: Rule.Effect? = section.choice("effect")
+        let hold = readHold(section, effect)
         let reason = section.scalar("reason")?.text ?? ""
         let hint = section.scalar("hint")?.text ?? ""
-        guard let id, let effect else { return nil }
+        guard let id, let effect, effect != .hold || hold != nil else { return nil }
         return Rule(
-            id: id, priority: priority, who: who, where: place, what: what, effect: effect, reason: reason, hint: hint,
+            id: id, priority: priority, who: who, where: place, what: what, effect: effect, hold: hold, reason: reason, hint: hint,
             sourceLine: section.place.line)
     }
 
@@ -178,5 +179,5 @@ let knownKinds: Set<String> = [
     "alter", "analyze", "call", "checkpoint", "close", "cluster", "comment", "copy", "create", "deallocate", "declare", "delete",
     "discard", "do", "drop", "execute", "explain", "fetch", "function_call", "grant", "import_foreign_schema", "insert", "listen",
     "load", "lock", "merge", "move", "notify", "other", "prepare", "reassign_owned", "refresh", "reindex", "replication", "reset",
-    "revoke", "security_label", "select", "set", "show", "transaction", "truncate", "unlisten", "unparsed", "update", "vacuum",
+    "revoke", "security_label", "select", "session", "set", "show", "transaction", "truncate", "unlisten", "unparsed", "update", "vacuum",
 ]
