@@ -233,7 +233,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         var actions = startup.settings.map { Action(kinds: ["set"], settings: [$0]) }
         if startup.replication != .none { actions.append(Action(kinds: ["replication"])) }
         for action in actions {
-            let verdict = configuration.policy.judge(action, under: permit, resolver: UnknownNames())
+            let verdict = configuration.policy.judge(action, under: permit, resolver: UnknownNames(), at: gateway.clock.wallTime())
             if verdict.decision != .allow, verdict.rule != "gatehouse.default" || action.kinds.contains("replication") {
                 return Refusal(rule: verdict.rule, reason: verdict.reason, hint: verdict.hint)
             }
