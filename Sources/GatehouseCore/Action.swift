@@ -21,11 +21,14 @@ public struct Action: Sendable, Hashable, Codable {
     public var runs: String?
     /// What a COPY .. TO STDOUT sends, and how.
     public var copy: CopyFacts?
+    /// How many rows the server expects the statement to read into its result or to write; nil: nobody asked, or it cannot be
+    /// known (a temporary table, an open transaction). Only statements that work on rows have one: ``worksOnRows``.
+    public var estimatedRows: Int?
 
     public init(
         kinds: Set<String>, objects: [ObjectReference] = [], functions: [QualifiedName] = [], columns: Set<String> = [],
         flags: Flags = [], settings: [SettingChange] = [], normalized: String = "", defines: String? = nil, runs: String? = nil,
-        copy: CopyFacts? = nil
+        copy: CopyFacts? = nil, estimatedRows: Int? = nil
     ) {
         self.kinds = kinds
         self.objects = objects
@@ -37,7 +40,11 @@ public struct Action: Sendable, Hashable, Codable {
         self.defines = defines
         self.runs = runs
         self.copy = copy
+        self.estimatedRows = estimatedRows
     }
+
+    /// Whether a number of rows says something about the action: queries, writes of rows, and COPY of a table.
+    public var worksOnRows: Bool { !kinds.isDisjoint(with: rowKinds) }
 
     public struct Flags: OptionSet, Sendable, Hashable, Codable {
         public let rawValue: UInt32
@@ -67,6 +74,13 @@ public struct Action: Sendable, Hashable, Codable {
         public static let controlsTransaction = Flags(rawValue: 1 << 10)
         /// Copies rows of a read relation into another (INSERT..SELECT, CREATE TABLE AS, SELECT INTO, COPY (query) TO a file).
         public static let movesData = Flags(rawValue: 1 << 11)
+        /// The text that the statement stands in holds others beside it.
+        public static let multiStatement = Flags(rawValue: 1 << 12)
+        /// Runs a stored procedure (CALL).
+        public static let callsProcedure = Flags(rawValue: 1 << 13)
+        /// A query over tables without a WHERE that can be false, a LIMIT, or an aggregate that sums its rows up: its result
+        /// may be a table's whole content.
+        public static let unboundedRead = Flags(rawValue: 1 << 14)
     }
 
     /// What policy is told of a text that could not be analysed.
@@ -74,6 +88,8 @@ public struct Action: Sendable, Hashable, Codable {
         Action(kinds: ["unparsed"], flags: [.unparsed], normalized: "<unparsed: \(reason)>")
     }
 }
+
+private let rowKinds: Set<String> = ["select", "insert", "update", "delete", "merge", "copy.to"]
 
 /// A name with an optional qualifier in front.
 public struct QualifiedName: Sendable, Hashable, Codable, CustomStringConvertible {

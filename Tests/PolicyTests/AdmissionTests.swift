@@ -86,9 +86,9 @@ import Testing
     @Test func anOlderPermitIsJudgedByTheNewRules() throws {
         let old = engine([allow()])
         let permit = try old.admit(principal(), to: target(), role: nil, at: now).get()
-        #expect(old.judge(action("select"), under: permit, resolver: Shop()).decision == .allow)
+        #expect(old.judge(action("select"), under: permit, resolver: Shop(), at: now).decision == .allow)
         let new = engine([deny(What(kinds: ["select"]), id: "no-select")])
-        #expect(new.judge(action("select"), under: permit, resolver: Shop()).rule == "no-select")
+        #expect(new.judge(action("select"), under: permit, resolver: Shop(), at: now).rule == "no-select")
     }
 }
 

@@ -58,11 +58,11 @@ func engine(_ rules: [Rule], masks: [MaskRule] = [], default decision: Rule.Effe
 
 func judge(
     _ action: Action, by rules: [Rule], masks: [MaskRule] = [], default decision: Rule.Effect = .deny, as caller: Principal = principal(),
-    resolver: any NameResolver = Shop()
+    resolver: any NameResolver = Shop(), at time: WallTime = now
 ) throws -> Verdict {
     let engine = engine(rules, masks: masks, default: decision)
     let permit = try engine.admit(caller, to: target(), role: nil, at: now).get()
-    return engine.judge(action, under: permit, resolver: resolver)
+    return engine.judge(action, under: permit, resolver: resolver, at: time)
 }
 
 func deny(_ what: What, id: String = "no", priority: Int = 50, who: Who = Who(), where place: Where = Where()) -> Rule {

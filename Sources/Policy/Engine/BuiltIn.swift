@@ -59,6 +59,31 @@ enum BuiltIn {
         hint: "Send the statements themselves, not inside DO, EXECUTE or a function. A rule with opaque: true decides over such code.",
         category: .unknown)
 
+    static let unknownEstimate = Verdict(
+        decision: .deny, rule: "gatehouse.unknown-estimate",
+        reason: "The policy depends on how many rows the statement works on, and the server gave no estimate.",
+        hint:
+            "Send it outside a transaction and without temporary tables. A rule with estimated_rows: unknown decides over such statements.",
+        category: .unknown)
+
+    /// What a target never lets through, whatever the rules say. Text that was not understood may be any of it.
+    static func optionsVerdict(_ facts: Facts, _ options: TargetOptions) -> Verdict? {
+        let denies = options.opaque == .deny || options.functions != nil
+        if facts.isUnparsed { return denies ? unparsed : nil }
+        if options.opaque == .deny, facts.isOpaque { return opaque }
+        guard let listed = options.functions, facts.action.flags.contains(.callsUnknownFunction) else { return nil }
+        let called = facts.action.functions
+        let isListed = !called.isEmpty && called.allSatisfy { name in listed.contains { $0.surelyMatches(name) } }
+        return isListed ? nil : unlistedFunction
+    }
+
+    private static let unlistedFunction = Verdict(
+        decision: .deny, rule: "gatehouse.functions",
+        reason: "The statement calls a function of unknown working that is not on the target's list.",
+        hint:
+            "Call the server's own functions, or those on the list by schema and name; ask for others to be added to the target's functions.",
+        category: .notGranted)
+
     private static let restrictedKinds = ["set.role", "function_call", "replication"]
 
     private static let computedSetting = Verdict(

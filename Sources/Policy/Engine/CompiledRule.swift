@@ -24,12 +24,17 @@ final class CompiledRule: Sendable {
     let isEverything: Bool
     /// The kinds that the rule names are all writes of rows: its tables are then those that are written.
     private let writesOnly: Bool
+    /// Whether the rule is about opening a session.
+    let namesSession: Bool
+    private let flags: [(part: What.Part, wanted: Bool, flag: Action.Flags)]
 
     init(_ rule: Rule) {
         self.rule = rule
         what = rule.what
         isEverything = rule.what.isEverything
         writesOnly = !what.kinds.isEmpty && what.kinds.allSatisfy { rowWrites.contains($0.description) }
+        flags = what.flags
+        namesSession = what.kinds.contains { $0.names("session") }
         verdict =
             switch rule.effect {
             case .allow: Verdict(decision: .allow, rule: rule.id, reason: rule.reason, hint: rule.hint)
@@ -47,45 +52,77 @@ final class CompiledRule: Sendable {
     var namesUnparsed: Bool { what.unparsed == true || what.kinds.contains { $0.names("unparsed") } }
     var namesOpaque: Bool { what.opaque == true }
     var dependsOnNames: Bool { !what.tables.isEmpty }
+    var asksForRows: Bool { what.estimatedRows != nil }
 
     func holds(_ facts: inout Facts) -> Holding {
+        var failed: What.Part?
+        return holds(&facts, failed: &failed)
+    }
+
+    /// - Parameter failed: What did not hold, where the answer is no.
+    func holds(_ facts: inout Facts, failed: inout What.Part?) -> Holding {
         if isEverything { return .yes }
-        switch rule.effect {
-        case .deny, .hold: return holdsToDeny(&facts)
-        case .allow: return holdsToAllow(&facts)
+        if facts.isUnparsed {
+            let holding = holdsForUnparsed()
+            if holding == .no { failed = .unparsed }
+            return holding
         }
+        switch rule.effect {
+        case .deny, .hold: return holdsToDeny(&facts, &failed)
+        case .allow: return holdsToAllow(&facts, &failed)
+        }
+    }
+
+    /// What is said where the rule's facts are hidden.
+    func verdictWhereHidden(_ facts: Facts) -> Verdict {
+        if facts.isUnparsed { return BuiltIn.unparsed }
+        let hidden = (facts.isOpaque || facts.storesCode) && what.opaque != true
+        return hidden || what.estimatedRows == nil ? BuiltIn.opaque : BuiltIn.unknownEstimate
     }
 
     // MARK: A rule that denies or holds applies when any fact is on its lists, and when that cannot be ruled out.
 
-    private func holdsToDeny(_ facts: inout Facts) -> Holding {
-        if facts.isUnparsed { return holdsForUnparsed() }
-        if what.unparsed == true { return .no }
-        if let wanted = what.opaque, wanted != facts.isOpaque { return .no }
+    private func holdsToDeny(_ facts: inout Facts, _ failed: inout What.Part?) -> Holding {
+        if what.unparsed == true { return fails(.unparsed, &failed) }
+        if let wanted = what.opaque, wanted != facts.isOpaque { return fails(.opaque, &failed) }
+        // How many statements a text holds is seen whatever they do.
+        if let wanted = what.multiStatement, wanted != facts.action.flags.contains(.multiStatement) {
+            return fails(.multiStatement, &failed)
+        }
         // What is not seen may hold anything, unless the rule is about hidden code as such.
         let hidden = (facts.isOpaque || facts.storesCode) && what.opaque != true
         let absent: Holding = hidden ? .unknown : .no
 
         var result = Holding.yes
-        func check(_ present: Bool) {
-            result = result.and(present ? .yes : absent)
+        func check(_ part: What.Part, _ answer: Holding) {
+            result = result.and(answer)
+            if result == .no { failed = part }
         }
-        if !what.kinds.isEmpty { check(namesAKind(of: facts)) }
-        func check(_ wanted: Bool?, _ flag: Action.Flags) {
-            guard let wanted else { return }
+        if !what.kinds.isEmpty { check(.kinds, namesAKind(of: facts) ? .yes : absent) }
+        for (part, wanted, flag) in flags where result != .no {
             let present = facts.action.flags.contains(flag)
-            if wanted { check(present) } else { result = result.and(present ? .no : hidden ? .unknown : .yes) }
+            check(part, wanted ? (present ? .yes : absent) : (present ? .no : hidden ? .unknown : .yes))
         }
-        check(what.missingWhere, .unboundedWrite)
-        check(what.copyProgram, .copyProgram)
-        check(what.copyFile, .copyFile)
-        check(what.unknownFunction, .callsUnknownFunction)
-        if !what.settings.isEmpty { check(facts.action.settings.contains { namesSetting($0) ?? true }) }
-        if !what.functions.isEmpty {
-            check(facts.action.functions.contains { name in what.functions.contains { $0.mayMatch(name) } })
+        if result != .no, !what.settings.isEmpty {
+            check(.settings, facts.action.settings.contains { namesSetting($0) ?? true } ? .yes : absent)
         }
-        if !what.tables.isEmpty, result != .no { check(touchesATable(&facts)) }
+        if result != .no, !what.functions.isEmpty {
+            check(.functions, facts.action.functions.contains { name in what.functions.contains { $0.mayMatch(name) } } ? .yes : absent)
+        }
+        if result != .no, let condition = what.estimatedRows { check(.estimatedRows, estimate(condition, facts, orElse: absent)) }
+        if result != .no, !what.tables.isEmpty { check(.tables, touchesATable(&facts) ? .yes : absent) }
         return result
+    }
+
+    private func fails(_ part: What.Part, _ failed: inout What.Part?) -> Holding {
+        failed = part
+        return .no
+    }
+
+    /// - Parameter absent: The answer for statements that have no number of rows, and for estimates that do not fit.
+    private func estimate(_ condition: RowCondition, _ facts: Facts, orElse absent: Holding) -> Holding {
+        guard facts.action.worksOnRows else { return absent }
+        return condition.holds(for: facts.action.estimatedRows).map { $0 ? .yes : absent } ?? .unknown
     }
 
     private func namesAKind(of facts: Facts) -> Bool {
@@ -111,26 +148,28 @@ final class CompiledRule: Sendable {
 
     // MARK: A rule that allows holds when every fact is on its lists, and that is known.
 
-    private func holdsToAllow(_ facts: inout Facts) -> Holding {
-        if facts.isUnparsed { return holdsForUnparsed() }
-        if what.unparsed == true { return .no }
-        if let wanted = what.opaque, wanted != facts.isOpaque { return .no }
+    private func holdsToAllow(_ facts: inout Facts, _ failed: inout What.Part?) -> Holding {
+        if what.unparsed == true { return fails(.unparsed, &failed) }
+        if let wanted = what.opaque, wanted != facts.isOpaque { return fails(.opaque, &failed) }
         let known: Holding = facts.isOpaque && what.opaque != true ? .unknown : .yes
 
         let flags = facts.action.flags
-        if let wanted = what.missingWhere, wanted != flags.contains(.unboundedWrite) { return .no }
-        if let wanted = what.unknownFunction, wanted != flags.contains(.callsUnknownFunction) { return .no }
+        if let wanted = what.multiStatement, wanted != flags.contains(.multiStatement) { return fails(.multiStatement, &failed) }
+        for (part, wanted, flag) in self.flags where wanted != flags.contains(flag) { return fails(part, &failed) }
         // The server's own files and programs have no table's name: a rule that lets them through says so.
-        guard (what.copyProgram ?? false) == flags.contains(.copyProgram) else { return .no }
-        guard (what.copyFile ?? false) == flags.contains(.copyFile) else { return .no }
-        if !what.kinds.isEmpty, !namesEveryKind(of: facts) { return .no }
+        if what.copyProgram == nil, flags.contains(.copyProgram) { return fails(.copyProgram, &failed) }
+        if what.copyFile == nil, flags.contains(.copyFile) { return fails(.copyFile, &failed) }
+        if !what.kinds.isEmpty, !namesEveryKind(of: facts) { return fails(.kinds, &failed) }
         if !what.settings.isEmpty {
             let changes = facts.action.settings
-            guard !changes.isEmpty, changes.allSatisfy({ namesSetting($0) ?? false }) else { return .no }
+            guard !changes.isEmpty, changes.allSatisfy({ namesSetting($0) ?? false }) else { return fails(.settings, &failed) }
         }
-        if !what.functions.isEmpty, !namesEveryFunction(of: facts) { return .no }
-        if !what.tables.isEmpty, !coversEveryTable(&facts) { return .no }
-        return known
+        if !what.functions.isEmpty, !namesEveryFunction(of: facts) { return fails(.functions, &failed) }
+        if !what.tables.isEmpty, !coversEveryTable(&facts) { return fails(.tables, &failed) }
+        guard let condition = what.estimatedRows else { return known }
+        let rows = estimate(condition, facts, orElse: .no)
+        if rows == .no { failed = .estimatedRows }
+        return known.and(rows)
     }
 
     private func namesEveryKind(of facts: Facts) -> Bool {
@@ -182,3 +221,37 @@ final class CompiledRule: Sendable {
 }
 
 private let rowWrites: Set<String> = ["insert", "update", "delete", "merge", "truncate", "copy.from"]
+
+extension What {
+    /// The keys of `what`, as a configuration writes them.
+    enum Part: String {
+        case kinds, tables, functions, settings, opaque, unparsed
+        case missingWhere = "missing_where"
+        case copyProgram = "copy_program"
+        case copyFile = "copy_file"
+        case unknownFunction = "unknown_function"
+        case multiStatement = "multi_statement"
+        case callsProcedure = "calls_procedure"
+        case movesData = "moves_data"
+        case unboundedRead = "unbounded_read"
+        case estimatedRows = "estimated_rows"
+    }
+
+    /// The facts that are a flag of the action and that hidden code hides.
+    fileprivate var flags: [(part: Part, wanted: Bool, flag: Action.Flags)] {
+        let all: [(Part, Bool?, Action.Flags)] = [
+            (.missingWhere, missingWhere, .unboundedWrite), (.copyProgram, copyProgram, .copyProgram), (.copyFile, copyFile, .copyFile),
+            (.unknownFunction, unknownFunction, .callsUnknownFunction), (.callsProcedure, callsProcedure, .callsProcedure),
+            (.movesData, movesData, .movesData), (.unboundedRead, unboundedRead, .unboundedRead),
+        ]
+        return all.compactMap { part, wanted, flag in wanted.map { (part, $0, flag) } }
+    }
+
+    /// The flags without which the rule cannot hold for a text that was understood and hides nothing.
+    var neededFlags: Action.Flags {
+        var needed = flags.reduce(into: Action.Flags()) { if $1.wanted { $0.insert($1.flag) } }
+        if opaque == true { needed.insert(.opaque) }
+        if multiStatement == true { needed.insert(.multiStatement) }
+        return needed
+    }
+}

@@ -63,13 +63,35 @@ public final class PolicyEngine: Sendable {
                 : "Log in as one of: \(usable.map { "\($0)@\(target.name)" }.joined(separator: ", ")).")
     }
 
-    /// Decides one action. The same action under the same permit gets the same verdict until the engine changes or, where
-    /// ``judgementDependsOnNames(_:under:)`` says so, the resolver's answers do.
+    /// Decides one action. The same action under the same permit gets the same verdict until the engine changes,
+    /// ``timeEpoch(for:at:)`` does or, where ``judgementDependsOnNames(_:under:)`` says so, the resolver's answers do.
+    ///
+    /// An action of the kind `session` is the opening of one: only rules that name the kind are asked, and where none decides
+    /// it is allowed, for `access` has let the caller in.
     ///
     /// A permit of another engine is judged by this engine's rules, at the cost of finding them anew: callers should
     /// ``readmit(_:)`` once when the policy changes.
-    public func judge(_ action: Action, under permit: Permit, resolver: any NameResolver) -> Verdict {
-        rules(for: permit).judge(action, resolver)
+    public func judge(_ action: Action, under permit: Permit, resolver: any NameResolver, at time: WallTime) -> Verdict {
+        rules(for: permit).judge(action, resolver, at: time)
+    }
+
+    /// A number that is another one whenever the verdicts under `permit` may be others because a rule's time began or ended.
+    /// `time` is asked for only where an applicable rule has one.
+    public func timeEpoch(for permit: Permit, at time: @autoclosure () -> WallTime) -> UInt64 {
+        guard let windows = rules(for: permit).windows else { return 0 }
+        return windows.state(at: time()).epoch
+    }
+
+    /// Whether the verdict on `action` depends on how many rows the server expects it to work on, which is not known: asked
+    /// after every rule that goes before has passed, so that nothing is estimated that is denied anyway.
+    public func needsRowEstimate(_ action: Action, under permit: Permit, resolver: any NameResolver, at time: WallTime) -> Bool {
+        guard action.estimatedRows == nil, action.worksOnRows else { return false }
+        return rules(for: permit).needsRowEstimate(action, resolver, at: time)
+    }
+
+    /// Decides one action as ``judge(_:under:resolver:at:)`` does, and tells what became of each rule on the way.
+    public func explain(_ action: Action, under permit: Permit, resolver: any NameResolver, at time: WallTime) -> Explanation {
+        rules(for: permit).explain(action, resolver, at: time, among: rules, permit)
     }
 
     /// Whether a verdict on `action` may change when the resolver's answers do. If not, it may be kept as long as the engine.
@@ -96,8 +118,19 @@ public final class PolicyEngine: Sendable {
     private func applicableRules(_ principal: Principal, _ target: Target) -> ApplicableRules {
         ApplicableRules(
             engine: self,
-            rules: rules.filter { $0.place.matches(target) && $0.who.matches(principal) }.map(CompiledRule.init),
+            rules: rules.filter { $0.applies(to: principal) && $0.applies(at: target) }.map(CompiledRule.init),
             masks: document.masks.filter { $0.applies(to: principal, at: target) },
-            defaultDecision: document.defaultDecisions[target.name] ?? .deny, target: target.name)
+            defaultDecision: document.defaultDecisions[target.name] ?? .deny,
+            options: document.targetOptions[target.name] ?? TargetOptions(), target: target.name)
+    }
+}
+
+extension Rule {
+    func applies(to principal: Principal) -> Bool {
+        who.matches(principal) && scope?.who.matches(principal) ?? true
+    }
+
+    func applies(at target: Target) -> Bool {
+        place.matches(target) && scope?.place.matches(target) ?? true
     }
 }

@@ -15,6 +15,8 @@ public struct Glob: Sendable, Hashable, Codable, ExpressibleByStringLiteral, Cus
     public let description: String
     /// Whether the pattern stands for exactly one text.
     public var isLiteral: Bool { shape == .literal }
+    /// That text.
+    var literal: String? { isLiteral ? description : nil }
     public var matchesAnything: Bool { shape == .anything }
     private let shape: Shape
     /// What is compared: the whole pattern, or for a prefix or suffix the part without its star.

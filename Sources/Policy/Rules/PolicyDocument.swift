@@ -8,18 +8,25 @@ public struct PolicyDocument: Sendable, Hashable {
     public let masks: [MaskRule]
     /// What no rule decides, by target name; a target that is not here denies.
     public let defaultDecisions: [String: Rule.Effect]
+    /// What a target never lets through, by its name; a target that is not here leaves all to the rules.
+    public let targetOptions: [String: TargetOptions]
     /// The first 16 hexadecimal digits of the SHA-256 of the content (its JSON with sorted keys). Equal for equal policies,
     /// whatever lines of whatever file they came from.
     public let version: String
 
     public init(
-        access: [AccessRule] = [], rules: [Rule] = [], masks: [MaskRule] = [], defaultDecisions: [String: Rule.Effect] = [:]
+        access: [AccessRule] = [], rules: [Rule] = [], masks: [MaskRule] = [], defaultDecisions: [String: Rule.Effect] = [:],
+        targetOptions: [String: TargetOptions] = [:]
     ) {
         self.access = access
         self.rules = rules
         self.masks = masks
         self.defaultDecisions = defaultDecisions
-        version = Self.version(of: Content(access: access, rules: rules, masks: masks, defaults: defaultDecisions))
+        self.targetOptions = targetOptions
+        version = Self.version(
+            of: Content(
+                access: access, rules: rules, masks: masks, defaults: defaultDecisions, targets: targetOptions.isEmpty ? nil : targetOptions
+            ))
     }
 
     private struct Content: Encodable {
@@ -27,6 +34,8 @@ public struct PolicyDocument: Sendable, Hashable {
         var rules: [Rule]
         var masks: [MaskRule]
         var defaults: [String: Rule.Effect]
+        /// Left out where there are none, so that policies without them keep their version.
+        var targets: [String: TargetOptions]?
     }
 
     private static func version(of content: Content) -> String {

@@ -13,6 +13,10 @@ public struct Rule: Sendable, Hashable, Codable {
     public var who: Who
     public var place: Where
     public var what: What
+    /// nil: always.
+    public var when: When?
+    /// What must hold besides, for a rule of a set: the place where the set is used says so. nil outside of sets.
+    public var scope: RuleScope?
     public var effect: Effect
     /// How what a hold stops may yet run; nil for the other effects.
     public var hold: HoldTerms?
@@ -27,13 +31,16 @@ public struct Rule: Sendable, Hashable, Codable {
 
     public init(
         id: String, priority: Int = Rule.defaultPriority, who: Who = Who(), where place: Where = Where(), what: What = What(),
-        effect: Effect, hold: HoldTerms? = nil, reason: String = "", hint: String = "", sourceLine: Int? = nil
+        when: When? = nil, scope: RuleScope? = nil, effect: Effect, hold: HoldTerms? = nil, reason: String = "", hint: String = "",
+        sourceLine: Int? = nil
     ) {
         self.id = id
         self.priority = priority
         self.who = who
         self.place = place
         self.what = what
+        self.when = when
+        self.scope = scope
         self.effect = effect
         self.hold = hold
         self.reason = reason
@@ -42,7 +49,25 @@ public struct Rule: Sendable, Hashable, Codable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, priority, who, what, effect, hold, reason, hint
+        case id, priority, who, what, when, scope, effect, hold, reason, hint
+        case place = "where"
+    }
+}
+
+/// Whom, where and when a set of rules is used for.
+public struct RuleScope: Sendable, Hashable, Codable {
+    public var who: Who
+    public var place: Where
+    public var when: When?
+
+    public init(who: Who = Who(), where place: Where = Where(), when: When? = nil) {
+        self.who = who
+        self.place = place
+        self.when = when
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case who, when
         case place = "where"
     }
 }
@@ -114,11 +139,22 @@ public struct What: Sendable, Hashable, Codable {
     public var copyFile: Bool?
     /// A function is called that is not one of the server's own harmless ones.
     public var unknownFunction: Bool?
+    /// The text holds more than one statement.
+    public var multiStatement: Bool?
+    /// A stored procedure is called.
+    public var callsProcedure: Bool?
+    /// Rows that are read go into another table or a file of the server.
+    public var movesData: Bool?
+    /// A query whose result may be a table's whole content.
+    public var unboundedRead: Bool?
+    /// How many rows the server expects the statement to work on.
+    public var estimatedRows: RowCondition?
 
     public init(
         kinds: [KindPattern] = [], tables: [NamePattern] = [], functions: [NamePattern] = [], settings: [Glob] = [],
         missingWhere: Bool? = nil, opaque: Bool? = nil, unparsed: Bool? = nil, copyProgram: Bool? = nil, copyFile: Bool? = nil,
-        unknownFunction: Bool? = nil
+        unknownFunction: Bool? = nil, multiStatement: Bool? = nil, callsProcedure: Bool? = nil, movesData: Bool? = nil,
+        unboundedRead: Bool? = nil, estimatedRows: RowCondition? = nil
     ) {
         self.kinds = kinds
         self.tables = tables
@@ -130,6 +166,11 @@ public struct What: Sendable, Hashable, Codable {
         self.copyProgram = copyProgram
         self.copyFile = copyFile
         self.unknownFunction = unknownFunction
+        self.multiStatement = multiStatement
+        self.callsProcedure = callsProcedure
+        self.movesData = movesData
+        self.unboundedRead = unboundedRead
+        self.estimatedRows = estimatedRows
     }
 
     /// Whether the rule is about every action, whatever it does.

@@ -57,6 +57,8 @@ final class Judgement {
         var catalog: UInt64
         /// Grows whenever the session does something that may give names another meaning.
         var meaning: UInt64
+        /// Another one when a rule's time has begun or ended.
+        var time: UInt64 = 0
     }
 
     /// What running the statement may change in what the gateway knows of the server.

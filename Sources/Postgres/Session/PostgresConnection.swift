@@ -242,11 +242,12 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             guard verdict.decision != .allow, verdict.decision.isStricter(than: strictest?.decision ?? .allow) else { return }
             strictest = verdict
         }
-        if let opening = configuration.policy.judgeOpening(under: permit) { consider(opening) }
+        let now = gateway.clock.wallTime()
+        consider(configuration.policy.judge(Action(kinds: ["session"]), under: permit, resolver: UnknownNames(), at: now))
         var actions = startup.settings.map { Action(kinds: ["set"], settings: [$0]) }
         if startup.replication != .none { actions.append(Action(kinds: ["replication"])) }
         for action in actions {
-            let verdict = configuration.policy.judge(action, under: permit, resolver: UnknownNames())
+            let verdict = configuration.policy.judge(action, under: permit, resolver: UnknownNames(), at: now)
             if verdict.rule != "gatehouse.default" || action.kinds.contains("replication") { consider(verdict) }
         }
         return strictest

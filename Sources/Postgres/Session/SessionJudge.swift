@@ -85,7 +85,9 @@ final class SessionJudge: RelayJudge {
             catalogGeneration &+= 1
             kept.removeAll()
         }
-        return Judgement.Epoch(configuration: configuration.generation, catalog: catalogGeneration, meaning: meaning)
+        return Judgement.Epoch(
+            configuration: configuration.generation, catalog: catalogGeneration, meaning: meaning,
+            time: configuration.policy.timeEpoch(for: permit, at: gateway.clock.wallTime()))
     }
 
     // MARK: - Judging
@@ -195,8 +197,9 @@ final class SessionJudge: RelayJudge {
     private func decide(_ actions: [Action], _ epoch: Judgement.Epoch, _ analysis: Analysis?) -> Judgement {
         let resolver: any NameResolver = catalog?.snapshot?.resolver(searchPath: context.searchPath) ?? UnknownNames()
         var verdict = Verdict(decision: .allow, rule: "gatehouse.empty")
+        let now = gateway.clock.wallTime()
         for (index, action) in actions.enumerated() {
-            let next = configuration.policy.judge(action, under: permit, resolver: resolver)
+            let next = configuration.policy.judge(action, under: permit, resolver: resolver, at: now)
             // The strictest counts, and of several as strict the first.
             if index == 0 || next.decision.isStricter(than: verdict.decision) { verdict = next }
             if verdict.decision == .deny { break }
