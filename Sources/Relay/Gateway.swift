@@ -31,6 +31,7 @@ public final class Gateway: Sendable {
     public let observer: any SessionObserver
     public let recorders: LoopRecorders
     public let approvals: ApprovalDesk
+    public let budgets: BudgetLedger
     /// Where people decide on an approval, by its id.
     public let approvalLink: @Sendable (String) -> String
     /// Why no new session may start now (the recorder's disk or backlog is full), nil when one may.
@@ -41,7 +42,7 @@ public final class Gateway: Sendable {
     public init(
         node: String, clock: any GatewayClock, logger: Logger, authenticator: any Authenticator, sessions: SessionRegistry,
         observer: any SessionObserver, recorders: LoopRecorders,
-        approvals: ApprovalDesk, approvalLink: @escaping @Sendable (String) -> String,
+        approvals: ApprovalDesk, budgets: BudgetLedger, approvalLink: @escaping @Sendable (String) -> String,
         obstacle: @escaping @Sendable () -> String? = { nil }, configuration: LiveConfiguration
     ) {
         self.obstacle = obstacle
@@ -53,6 +54,7 @@ public final class Gateway: Sendable {
         self.observer = observer
         self.recorders = recorders
         self.approvals = approvals
+        self.budgets = budgets
         self.approvalLink = approvalLink
         liveGeneration = Atomic(configuration.generation)
         live = Mutex(configuration)

@@ -85,12 +85,16 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     let approvals = approvalDesk(catalog, log, clock, logger)
     try await approvals.withdrawOrphans(ofNode: settings.node)
 
+    // What was spent.
+    let budgets = BudgetLedger(clock: clock)
+    budgets.restore(try await catalog.budgets())
+
     // What they may do, and to whom.
     let gateway = Gateway(
         node: settings.node, clock: clock, logger: logger, authenticator: authenticator,
         sessions: SessionRegistry(limits: settings.limits),
         observer: CatalogObserver(catalog: catalog, node: settings.node, logger: logger), recorders: recorders,
-        approvals: approvals, approvalLink: approvalLink(settings.admin),
+        approvals: approvals, budgets: budgets, approvalLink: approvalLink(settings.admin),
         obstacle: { vault.isFull ? "its recorder's disk or backlog is full" : catalog.problem },
         configuration: LiveConfiguration(
             policy: PolicyEngine(settings.policy), targets: Dictionary(settings.targets.map { ($0.name, $0) }) { first, _ in first },
@@ -133,6 +137,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
             }
             tasks.addTask { await schedule.run() }
             tasks.addTask { await sweep(approvals, logger) }
+            tasks.addTask { await keep(budgets, in: catalog, logger) }
             tasks.addTask {
                 while !Task.isCancelled {
                     observe(vault, gateway.sessions)
@@ -182,6 +187,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     await recorders.closeAll()
     try? log.note("gateway.stopped", by: settings.node)
     vault.stop()
+    try await catalog.save(budgets.takeChanges())
     try await catalog.flush()
     try await catalog.close()
     try await group.shutdownGracefully()

@@ -9,7 +9,7 @@ enum Schema {
         migrator.registerMigration("v1") { db in try db.execute(sql: first) }
         // When a session's recording was deleted.
         migrator.registerMigration("v2") { db in try db.execute(sql: "ALTER TABLE sessions ADD COLUMN deleted INTEGER") }
-        // What waits for a person, and what people said.
+        // What waits for a person, what people said, and what was spent of budgets.
         migrator.registerMigration("v3") { db in try db.execute(sql: approvals) }
         return migrator
     }
@@ -33,6 +33,14 @@ enum Schema {
         CREATE INDEX approvals_by_time ON approvals (created, id);
         CREATE INDEX approvals_by_requester ON approvals (issuer, subject, created);
         CREATE INDEX approvals_pending ON approvals (expires) WHERE state = 'pending';
+
+        CREATE TABLE budgets (
+            budget TEXT NOT NULL,
+            owner TEXT NOT NULL,
+            slice INTEGER NOT NULL,
+            slices TEXT NOT NULL,
+            PRIMARY KEY (budget, owner)
+        ) STRICT, WITHOUT ROWID;
         """
 
     /// Times are nanoseconds since 1970; ids of sessions and tickets sort by time.

@@ -27,27 +27,34 @@ public struct RowMask: Sendable {
 
     /// Appends the masked body of a DataRow message to `buffer`.
     ///
-    /// - Parameter payload: the body of a DataRow, behind its length: Int16 number of columns, then for each an Int32 length
-    ///   (-1: NULL) and that many bytes (PostgreSQL protocol, "Message Formats").
+    /// - Parameters:
+    ///   - payload: the body of a DataRow, behind its length: Int16 number of columns, then for each an Int32 length
+    ///     (-1: NULL) and that many bytes (PostgreSQL protocol, "Message Formats").
+    ///   - seeing: is shown every value that is masked.
     /// - Throws: `MaskError` when the lengths do not fill the body exactly or the row has not as many columns as were described;
     ///   `buffer` is then as it was.
-    public func mask(dataRow payload: ByteBufferView, into buffer: inout ByteBuffer) throws -> MaskCounts {
-        try payload.withUnsafeBytes { try mask(row: $0, into: &buffer) }
+    public func mask(
+        dataRow payload: ByteBufferView, into buffer: inout ByteBuffer, seeing: ((UnsafeRawBufferPointer) -> Void)? = nil
+    ) throws -> MaskCounts {
+        try payload.withUnsafeBytes { try mask(row: $0, into: &buffer, seeing: seeing) }
     }
 
-    func mask(row: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) throws -> MaskCounts {
+    func mask(
+        row: UnsafeRawBufferPointer, into buffer: inout ByteBuffer, seeing: ((UnsafeRawBufferPointer) -> Void)? = nil
+    ) throws -> MaskCounts {
         var counts = MaskCounts()
         let (room, overflow) = row.count.addingReportingOverflow(steps.count * ValueMask.maximumReplacementBytes)
         guard !overflow else { throw MaskError.malformedRow("its length") }
         _ = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { output in
-            try rewrite(row, output: output, counts: &counts)
+            try rewrite(row, output: output, counts: &counts, seeing)
         }
         return counts
     }
 
     /// `output` has room for the row and for the longest replacement in every masked column.
     private func rewrite(
-        _ row: UnsafeRawBufferPointer, output: UnsafeMutableRawBufferPointer, counts: inout MaskCounts
+        _ row: UnsafeRawBufferPointer, output: UnsafeMutableRawBufferPointer, counts: inout MaskCounts,
+        _ seeing: ((UnsafeRawBufferPointer) -> Void)?
     ) throws -> Int {
         guard row.count >= 2 else { throw MaskError.malformedRow("no column count") }
         let found = Int(Int16(truncatingIfNeeded: UInt16(row[0]) << 8 | UInt16(row[1])))
@@ -60,6 +67,7 @@ public struct RowMask: Sendable {
             try fields.skip(step.column - column)
             column = step.column + 1
             guard let value = try fields.next() else { continue }
+            seeing?(value)
             // Everything up to the value's length goes as one piece.
             let run = fields.position - value.count - 4 - copied
             copy(row, from: copied, count: run, to: output, at: written)

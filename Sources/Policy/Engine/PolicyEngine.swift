@@ -104,6 +104,12 @@ public final class PolicyEngine: Sendable {
         rules(for: permit).masks
     }
 
+    /// The budgets that the holder of `permit` spends from, in the file's order.
+    public func budgets(for permit: Permit) -> [BudgetAccount] {
+        document.budgets.filter { $0.place.matches(permit.target) && $0.who.matches(permit.principal) }
+            .map { $0.account(of: permit.principal) }
+    }
+
     /// Whether any verdict depends on what a statement does. It nearly always does, since changes of role and of the settings
     /// that text is read by are decided by content; not where the first rule that applies denies everything.
     public func needsAnalysis(_ permit: Permit) -> Bool {

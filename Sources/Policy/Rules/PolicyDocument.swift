@@ -10,14 +10,16 @@ public struct PolicyDocument: Sendable, Hashable {
     public let defaultDecisions: [String: Rule.Effect]
     /// What a target never lets through, by its name; a target that is not here leaves all to the rules.
     public let targetOptions: [String: TargetOptions]
+    public let budgets: [Budget]
     /// The first 16 hexadecimal digits of the SHA-256 of the content (its JSON with sorted keys). Equal for equal policies,
     /// whatever lines of whatever file they came from.
     public let version: String
 
     public init(
         access: [AccessRule] = [], rules: [Rule] = [], masks: [MaskRule] = [], defaultDecisions: [String: Rule.Effect] = [:],
-        targetOptions: [String: TargetOptions] = [:]
+        targetOptions: [String: TargetOptions] = [:], budgets: [Budget] = []
     ) {
+        self.budgets = budgets
         self.access = access
         self.rules = rules
         self.masks = masks
@@ -25,8 +27,9 @@ public struct PolicyDocument: Sendable, Hashable {
         self.targetOptions = targetOptions
         version = Self.version(
             of: Content(
-                access: access, rules: rules, masks: masks, defaults: defaultDecisions, targets: targetOptions.isEmpty ? nil : targetOptions
-            ))
+                access: access, rules: rules, masks: masks, defaults: defaultDecisions,
+                targets: targetOptions.isEmpty ? nil : targetOptions,
+                budgets: budgets.isEmpty ? nil : budgets))
     }
 
     private struct Content: Encodable {
@@ -36,6 +39,7 @@ public struct PolicyDocument: Sendable, Hashable {
         var defaults: [String: Rule.Effect]
         /// Left out where there are none, so that policies without them keep their version.
         var targets: [String: TargetOptions]?
+        var budgets: [Budget]?
     }
 
     private static func version(of content: Content) -> String {

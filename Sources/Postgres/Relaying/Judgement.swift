@@ -122,6 +122,12 @@ protocol RelayJudge: AnyObject {
     func settled(_ judgement: Judgement, by outcome: HoldOutcome) -> Judgement
     /// A judgement on the session as a whole, which `verdict` holds.
     func heldSession(_ verdict: Verdict) -> Judgement
+    /// The same statement denied or held, where a budget is spent; nil where it may run.
+    func overBudget(_ judgement: Judgement) -> Judgement?
+    /// The statement runs, or was denied.
+    func spend(on judgement: Judgement)
+    /// Masked values are to be told apart.
+    var countsMaskedValues: Bool { get }
     /// SQL gave this name to a statement or cursor at some time.
     func isNamedBySQL(_ name: ServerName) -> Bool
     /// How the rows of a result must be masked.

@@ -6,12 +6,14 @@ struct PostgresRowMask {
     let mask: RowMask
 
     /// The DataRow message that the client gets instead of the one with this body; nil when the body is not of the columns.
-    func mask(_ body: ByteBuffer) -> ByteBuffer? {
+    ///
+    /// - Parameter seeing: Is shown every value that is masked.
+    func mask(_ body: ByteBuffer, seeing: ((UnsafeRawBufferPointer) -> Void)? = nil) -> ByteBuffer? {
         var buffer = ByteBuffer()
         buffer.reserveCapacity(body.readableBytes + 64)
         buffer.writeInteger(Backend.dataRow)
         buffer.writeInteger(Int32(0))
-        guard (try? mask.mask(dataRow: body.readableBytesView, into: &buffer)) != nil else { return nil }
+        guard (try? mask.mask(dataRow: body.readableBytesView, into: &buffer, seeing: seeing)) != nil else { return nil }
         buffer.setInteger(Int32(clamping: buffer.writerIndex - 1), at: 1)
         return buffer
     }

@@ -166,6 +166,7 @@ extension RelayMachine {
         case .made(let made): judgement = made
         case .wait(let progress): return .wait(progress)
         }
+        judgement = judge.overBudget(judgement) ?? judgement
         if judgement.isHeld {
             switch settle(judgement, text: text, parameters: nil) {
             case .wait(let progress): return .wait(progress)
@@ -179,6 +180,7 @@ extension RelayMachine {
         implicitTransaction = true
         if !describedPortals.isEmpty { describedPortals.removeAll() }
         guard judgement.isDenied else {
+            judge.spend(on: judgement)
             forwarded(judgement)
             return .pass
         }
@@ -288,6 +290,7 @@ extension RelayMachine {
         _ judgement: Judgement
     ) {
         counters.denied &+= 1
+        judge.spend(on: judgement)
         flush(input, &run, &sink)
         if let held = input.getSlice(at: run.cursor, length: header.totalLength) { sink.hold(held) }
         sink.inject(message.bytes, because: judgement.verdict.rule)

@@ -25,7 +25,11 @@ extension RelayMachine {
             }
         }
         if !isFatal, let denied = head?.denial {
-            return .replace(denial(denied), .denial)
+            return .replace(denial(denied.verdict), .denial)
+        }
+        if !isFatal, fields.code == SQLState.queryCanceled.rawValue, let stoppedBy {
+            self.stoppedBy = nil
+            return .replace(denial(stoppedBy), .denial)
         }
         if mayQuoteMasked(head), !MaskPlanner.isSafe(sqlState: fields.code) {
             return .replace(withoutValues(fields, as: Backend.errorResponse), .withheldMessage)
@@ -55,8 +59,7 @@ extension RelayMachine {
     }
 
     /// The denial in place of the error that the injected message brought about.
-    private func denial(_ judgement: Judgement) -> ByteBuffer {
-        let verdict = judgement.verdict
+    private func denial(_ verdict: Verdict) -> ByteBuffer {
         var buffer = ByteBuffer()
         if verdict.rule == "gatehouse.cancelled" {
             ErrorFields(code: .queryCanceled, message: verdict.reason, detail: Denial(verdict).json).write(to: &buffer)

@@ -12,7 +12,7 @@ extension RelayMachine {
         if portals.count >= limits.statementsPerSession, !portal.isEmpty, !portals.isKnown(portal) {
             throw ProtocolViolation("more than \(limits.statementsPerSession) portals are open", code: .programLimitExceeded)
         }
-        switch confirmed(statement, statements.judgements(of: statement, in: segment), orElse: "bind") {
+        switch withinBudget(confirmed(statement, statements.judgements(of: statement, in: segment), orElse: "bind")) {
         case .wait(let progress): return .wait(progress)
         case .denied(let found):
             var judgement = found
@@ -51,7 +51,7 @@ extension RelayMachine {
         let portal = try body.serverName()
         let _: Int32 = try body.integer()
         try body.finish()
-        switch confirmed(portal, portals.judgements(of: portal, in: segment), orElse: "fetch") {
+        switch withinBudget(confirmed(portal, portals.judgements(of: portal, in: segment), orElse: "fetch")) {
         case .wait(let progress): return .wait(progress)
         case .denied(let found):
             let judgement = unapproved(found)
@@ -69,6 +69,7 @@ extension RelayMachine {
             for judgement in judgements {
                 sink.record(judgement, at: clientOffset)
             }
+            judgements.first.map(judge.spend(on:))
             implicitTransaction = true
             if judgements.contains(where: \.mayRevealMasked), !describedPortals.contains(portal) {
                 // The rows' columns must be known before the rows: ask for them, and keep the answer.
@@ -89,6 +90,15 @@ extension RelayMachine {
         case allowed([Judgement])
         case denied(Judgement)
         case wait(ClientProgress)
+    }
+
+    /// What may run runs only while no budget is spent.
+    private func withinBudget(_ confirmed: Confirmed) -> Confirmed {
+        guard case .allowed(let judgements) = confirmed else { return confirmed }
+        for judgement in judgements {
+            if let over = judge.overBudget(judgement) { return .denied(over) }
+        }
+        return confirmed
     }
 
     /// What the candidates of `name` come to under the configuration of now. A name that SQL gave (PREPARE, DECLARE), or that

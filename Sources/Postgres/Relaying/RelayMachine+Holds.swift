@@ -40,7 +40,13 @@ extension RelayMachine {
     }
 
     private static func unknownText(_ verdict: Verdict) -> Verdict {
-        Verdict(
+        // A budget that asks is spent, and denies where nobody can be asked.
+        if verdict.category == .budget {
+            var denied = verdict
+            (denied.decision, denied.hold) = (.deny, nil)
+            return denied
+        }
+        return Verdict(
             decision: .deny, rule: verdict.rule,
             reason: "\(verdict.reason) What exactly would run is not certain, so nobody can approve it.",
             hint: "Send the statement itself, in a request of its own.", category: .approval)

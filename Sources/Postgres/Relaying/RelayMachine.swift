@@ -93,6 +93,10 @@ struct RelayMachine {
     /// How the rows now arriving are masked.
     var rowMask: PostgresRowMask?
     var rowMaskIsDecided = false
+    /// Fingerprints of values that masks stood in for, since they were last taken; only where the judge counts them.
+    var fingerprints: [UInt64] = []
+    /// Why what runs now is being cancelled by the gateway.
+    var stoppedBy: Verdict?
     /// How the copy data now arriving is masked.
     var copyMask: CopyMask?
 
@@ -101,6 +105,14 @@ struct RelayMachine {
         self.analyzer = analyzer
         self.limits = limits
         self.isReplication = isReplication
+    }
+
+    /// A statement runs that nobody approved.
+    var mayBeStopped: Bool {
+        mutating get {
+            guard let head = pending.head, head.kind == .query || head.kind == .execute else { return false }
+            return head.judgements.allSatisfy { $0.verdict.approval == nil }
+        }
     }
 
     /// Nothing is on its way in either direction, and no transaction is open.

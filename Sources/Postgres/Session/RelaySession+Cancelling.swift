@@ -6,12 +6,16 @@ extension RelaySession {
     /// A client asked to cancel what runs: recorded first, then `send` is called. One request at a time; more are the same.
     func cancelRequested(_ send: @escaping () -> EventLoopFuture<Void>) {
         guard !isEnding, wantedCancel == nil, !cancelIsUnderWay else { return }
-        wantedCancel = send
-        output.recorder.tick()
-        output.recorder.record(.cancel, note: SessionNote(code: "cancel-request", message: ""))
-        output.markDirty()
         // What waits has not reached the server: there is nothing there to cancel.
-        if cancelHold() { wantedCancel = nil }
+        cancelNow(code: "cancel-request", message: "", cancelHold() ? nil : send)
+    }
+
+    /// Records a cancel, and then calls `send`.
+    func cancelNow(code: String, message: String, _ send: (() -> EventLoopFuture<Void>)?) {
+        if wantedCancel == nil { wantedCancel = send }
+        output.recorder.tick()
+        output.recorder.record(.cancel, note: SessionNote(code: code, message: message))
+        output.markDirty()
         schedule()
     }
 

@@ -31,6 +31,11 @@ final class RelaySession: CommitWaiter {
     private(set) var isEnding = false
     /// What waits for a person.
     var hold: ActiveHold?
+    /// Of the session's budgets: what was counted already.
+    var spentRows: UInt64 = 0
+    var spentBytes: UInt64 = 0
+    /// Asks the server to cancel what runs; nil where it gave no key for that.
+    var cancelUpstream: (() -> EventLoopFuture<Void>)?
     private var drainReason: String?
     private var lastActivity = NIODeadline.now()
     private let timers = Timers()
@@ -177,6 +182,7 @@ final class RelaySession: CommitWaiter {
         } catch {
             end(.violation(error, byClient: true))
         }
+        endIfSpent()
         schedule()
     }
 
@@ -193,6 +199,7 @@ final class RelaySession: CommitWaiter {
             end(.violation(error, byClient: false))
         }
         if machine.isQuiet, wasOpen || !machine.pending.isSkipping { judge.transactionEnded() }
+        spend()
         endIfDrained()
         schedule()
         // What the client says next may have waited for this answer.

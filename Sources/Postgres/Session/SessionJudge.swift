@@ -16,7 +16,7 @@ final class SessionJudge: RelayJudge {
     private static let keptNames = 4_096
     private static let keptNameBytes = 16 * 1_048_576
 
-    private let gateway: Gateway
+    let gateway: Gateway
     private var configuration: LiveConfiguration
     private(set) var permit: Permit
     private let catalog: TargetCatalog?
@@ -24,6 +24,11 @@ final class SessionJudge: RelayJudge {
     private let invalidateCatalogs: () -> Void
     private let isReplication: Bool
     private var maskRules: [ColumnMaskRule]
+    /// What the session spends from.
+    private(set) var budgets: [BudgetAccount]
+    /// The budget that ends the session, once it is spent.
+    var ending: SpentBudget?
+    var hasBudgets: Bool { !budgets.isEmpty }
 
     private var kept: [ObjectIdentifier: Judgement] = [:]
     private var catalogGeneration: UInt64 = 0
@@ -55,6 +60,7 @@ final class SessionJudge: RelayJudge {
         self.isReplication = isReplication
         self.searchPathIsKnown = searchPathIsKnown
         self.maskRules = maskRules
+        budgets = configuration.policy.budgets(for: permit)
     }
 
     /// Takes a new configuration over. The refusal, when the session may not go on under it.
@@ -70,6 +76,7 @@ final class SessionJudge: RelayJudge {
         case .success(let permit):
             self.permit = permit
             maskRules = columnMaskRules(configuration.policy.masks(for: permit))
+            budgets = configuration.policy.budgets(for: permit)
             return nil
         }
     }
@@ -270,7 +277,7 @@ final class SessionJudge: RelayJudge {
         }
     }
 
-    private func make(_ actions: [Action], _ verdict: Verdict, _ epoch: Judgement.Epoch, _ analysis: Analysis?) -> Judgement {
+    func make(_ actions: [Action], _ verdict: Verdict, _ epoch: Judgement.Epoch, _ analysis: Analysis?) -> Judgement {
         let kinds = Set(actions.flatMap(\.kinds))
         let ruling = VerdictRecord.Ruling(verdict: verdict, kinds: kinds, policyVersion: configuration.policy.version)
         let planner = catalog?.planner(for: maskRules)

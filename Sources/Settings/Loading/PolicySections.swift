@@ -18,7 +18,8 @@ extension SettingsReader {
         }
         let defaults = targets.map { ($0.target.name, $0.defaultDecision) }
         return PolicyDocument(
-            access: access, rules: rules, masks: masks, defaultDecisions: Dictionary(defaults, uniquingKeysWith: { first, _ in first }))
+            access: access, rules: rules, masks: masks, defaultDecisions: Dictionary(defaults, uniquingKeysWith: { first, _ in first }),
+            budgets: readBudgets(root, targets))
     }
 
     private func readAccess(_ section: Section, _ targets: [ReadTarget]) -> AccessRule? {
@@ -82,12 +83,12 @@ extension SettingsReader {
         return MaskRule(id: id, columns: columns, strategy: strategy, except: except, where: place, sourceLine: section.place.line)
     }
 
-    private func readWhole<Value>(_ section: Section, _ read: (Section) -> Value) -> Value {
+    func readWhole<Value>(_ section: Section, _ read: (Section) -> Value) -> Value {
         defer { section.finish() }
         return read(section)
     }
 
-    private func readID(_ section: Section) -> String? {
+    func readID(_ section: Section) -> String? {
         guard let scalar = section.required("id", like: "no-drop"), let id = checkedName(scalar, section.name("id")) else { return nil }
         guard !id.hasPrefix("gatehouse.") else {
             problems.error(scalar.place, "`\(section.name("id"))`: ids that begin with `gatehouse.` are built in; choose another")
@@ -96,7 +97,7 @@ extension SettingsReader {
         return id
     }
 
-    private func readOptionalWho(_ section: Section, _ key: String) -> Who? {
+    func readOptionalWho(_ section: Section, _ key: String) -> Who? {
         section.section(key).map { readWhole($0, readWho) }
     }
 
@@ -113,7 +114,7 @@ extension SettingsReader {
     }
 
     /// targets and labels, in the section that is given, checked against the targets that there are.
-    private func readWhere(_ section: Section, _ targets: [ReadTarget]) -> Where {
+    func readWhere(_ section: Section, _ targets: [ReadTarget]) -> Where {
         var place = Where()
         let names = targets.map(\.target.name)
         for scalar in section.list("targets") ?? [] {

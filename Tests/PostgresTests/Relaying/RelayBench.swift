@@ -153,6 +153,17 @@ final class ScriptedJudge: RelayJudge {
             analysis: judgement.analysis)
     }
 
+    var overspent: Verdict?
+    func overBudget(_ judgement: Judgement) -> Judgement? {
+        overspent.map {
+            Judgement(
+                actions: judgement.actions, verdict: $0, record: [], epoch: epoch, mayRevealMasked: false, analysis: judgement.analysis)
+        }
+    }
+    private(set) var spent: [String] = []
+    func spend(on judgement: Judgement) { spent.append(judgement.verdict.rule) }
+    var countsMaskedValues = false
+
     func heldSession(_ verdict: Verdict) -> Judgement {
         Judgement(actions: [Action(kinds: ["session"])], verdict: verdict, record: [], epoch: epoch, mayRevealMasked: false, analysis: nil)
     }
