@@ -15,6 +15,8 @@ public struct AuditEntry: Sendable, Hashable, Codable {
         public static let ticketCreated: Kind = "ticket.created"
         public static let ticketRevoked: Kind = "ticket.revoked"
         public static let sessionKilled: Kind = "session.killed"
+        public static let sessionsKilled: Kind = "session.killed.many"
+        public static let approvalRead: Kind = "approval.read"
         public static let sessionRead: Kind = "session.read"
         public static let sessionVerified: Kind = "session.verified"
         public static let holdPlaced: Kind = "legal-hold.placed"

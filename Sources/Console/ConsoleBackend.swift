@@ -1,6 +1,7 @@
 public import Catalog
 public import GatehouseCore
 public import Identity
+public import Policy
 public import Review
 
 /// What the console asks of the rest of the gateway; the program fills it in, so that no protocol is known here.
@@ -38,6 +39,31 @@ public struct ConsoleBackend: Sendable {
         case failed(String)
     }
 
+    /// Which live sessions are meant: those for which all holds that is given.
+    public struct SessionChoice: Sendable, Hashable {
+        public var user: String?
+        /// With `subject`: a person or workload, whatever it is called.
+        public var issuer: String?
+        public var subject: String?
+        /// The id of the ticket that opened it.
+        public var ticket: String?
+        public var target: String?
+
+        public init(user: String? = nil, issuer: String? = nil, subject: String? = nil, ticket: String? = nil, target: String? = nil) {
+            self.user = user
+            self.issuer = issuer
+            self.subject = subject
+            self.ticket = ticket
+            self.target = target
+        }
+
+        public func matches(_ principal: Principal, target name: String) -> Bool {
+            (user == nil || user == principal.user) && (issuer == nil || issuer == principal.issuer)
+                && (subject == nil || subject == principal.subject) && (target == nil || target == name)
+                && (ticket.map { principal.credential == .ticket(id: $0) } ?? true)
+        }
+    }
+
     /// Something that must work for the gateway to take sessions.
     public struct ReadinessCheck: Sendable {
         public var name: String
@@ -58,7 +84,10 @@ public struct ConsoleBackend: Sendable {
     public var tickets: any TicketStore
     public var ticketOffice: TicketOffice
     public var retention: Retention
+    public var approvals: ApprovalDesk
     public var readiness: [ReadinessCheck]
+    /// Writes an administrative act into the node's log of evidence, before the act takes effect: what it throws prevents it.
+    public var evidence: @Sendable (_ action: String, _ by: String, _ detail: [String: String]) throws -> Void
     /// The targets that a caller may use.
     public var targets: @Sendable (Principal) async -> [TargetSummary]
     /// The evidence of a session; with `follow` also what is to come, until it ends. Only its recipients can open it.
@@ -69,16 +98,21 @@ public struct ConsoleBackend: Sendable {
     public var settle: @Sendable () -> Void
     /// Ends a live session, with words for its client. False when it does not live here.
     public var end: @Sendable (_ session: SessionID, _ reason: String) async -> Bool
+    /// Ends the live sessions of this gateway that are chosen, with words for their clients. Which they were.
+    public var endAll: @Sendable (_ choice: SessionChoice, _ reason: String) async -> [SessionID]
     /// A ticket was revoked: ends the sessions that it opened.
     public var ticketRevoked: @Sendable (_ id: String) async -> Void
 
     public init(
         node: String, version: String, clock: any GatewayClock = SystemClock(), authenticator: any Authenticator,
         sessions: any SessionIndex, audit: any AuditLog, tickets: any TicketStore, ticketOffice: TicketOffice,
-        retention: Retention, readiness: [ReadinessCheck] = [], targets: @escaping @Sendable (Principal) async -> [TargetSummary],
+        retention: Retention, approvals: ApprovalDesk, readiness: [ReadinessCheck] = [],
+        evidence: @escaping @Sendable (String, String, [String: String]) throws -> Void,
+        targets: @escaping @Sendable (Principal) async -> [TargetSummary],
         events: @escaping @Sendable (SessionRecord, Bool) async throws -> EventLines,
         verify: @escaping @Sendable (SessionRecord) async throws -> [UInt8],
         settle: @escaping @Sendable () -> Void, end: @escaping @Sendable (SessionID, String) async -> Bool,
+        endAll: @escaping @Sendable (SessionChoice, String) async -> [SessionID],
         ticketRevoked: @escaping @Sendable (String) async -> Void
     ) {
         self.node = node
@@ -90,12 +124,15 @@ public struct ConsoleBackend: Sendable {
         self.tickets = tickets
         self.ticketOffice = ticketOffice
         self.retention = retention
+        self.approvals = approvals
+        self.evidence = evidence
         self.readiness = readiness
         self.targets = targets
         self.events = events
         self.verify = verify
         self.settle = settle
         self.end = end
+        self.endAll = endAll
         self.ticketRevoked = ticketRevoked
     }
 }

@@ -97,6 +97,7 @@ public struct ConsoleServer: Sendable {
         SessionRoutes(backend: backend, auditor: auditor).add(to: api)
         TicketRoutes(backend: backend, auditor: auditor).add(to: api)
         RetentionRoutes(backend: backend, auditor: auditor).add(to: api)
+        ApprovalRoutes(backend: backend, auditor: auditor).add(to: api)
         OtherRoutes(backend: backend, auditor: auditor).add(to: api)
         return router
     }

@@ -1,4 +1,5 @@
 public import GatehouseCore
+import Policy
 
 /// Gatehouse's own roles. A caller may have several; each adds rights.
 ///
@@ -18,11 +19,20 @@ public import GatehouseCore
 /// | place legal holds                              | no    | no       | yes     | yes           |
 /// | lift legal holds                               | no    | no       | yes     | no            |
 /// | run retention, delete others' recordings       | no    | no       | no      | yes           |
+/// | end all sessions of somebody, or on a target   | no    | no       | no      | yes           |
+/// | see, explain, break glass for his own requests | yes   | yes      | yes     | yes           |
+/// | see requests that he may decide, or has        | no    | yes      | yes     | yes           |
+/// | read the exact text of those                   | no    | yes      | yes     | no            |
+/// | decide them                                    | no    | yes      | no      | no            |
+/// | see everybody's requests                       | no    | no       | yes     | yes           |
+/// | read the exact text of everybody's             | no    | no       | yes     | no            |
+///
+/// Which requests an approver may decide is for the rule to say that holds: he must be in one of its approver groups too, and
+/// never be, or act for, the same human as the requester.
 ///
 /// Who runs the gateway does not thereby read what passed through it: an administrator needs the auditor's role for that.
 /// Everybody who is authenticated is an agent, unless the configuration names groups for that role. A caller who comes with a
-/// ticket is an agent and nothing more: tickets lie in scripts and environments, and were minted for targets. Approvals are
-/// given elsewhere; the approver's role adds nothing here yet.
+/// ticket is an agent and nothing more, and breaks no glass: tickets lie in scripts and environments, and were minted for targets.
 public enum GatehouseRole: String, Sendable, Hashable, Codable, CaseIterable {
     case agent, approver, auditor, administrator
 }
@@ -75,4 +85,48 @@ struct Caller: Sendable {
     var runsRetention: Bool { has(.administrator) }
     /// Nobody deletes the evidence of himself.
     func deletes(recordingOf owner: Principal) -> Bool { has(.administrator) && !isSame(as: owner) }
+
+    // MARK: - Approvals
+
+    var cameWithTicket: Bool {
+        if case .ticket = principal.credential { true } else { false }
+    }
+
+    var endsManySessions: Bool { has(.administrator) }
+    var seesAllApprovals: Bool { has(.auditor) || has(.administrator) }
+    /// Some of them: see `sees(_:)`.
+    var seesOthersApprovals: Bool { seesAllApprovals || has(.approver) }
+
+    func sees(_ approval: Approval) -> Bool {
+        isSame(as: approval.request.requester) || seesAllApprovals || isApprover(of: approval)
+    }
+
+    func readsText(of approval: Approval) -> Bool {
+        isSame(as: approval.request.requester) || has(.auditor) || isApprover(of: approval)
+    }
+
+    /// One of those whom the rule asks, or has asked. Somebody who acts for the requester is told so once he tries.
+    private func isApprover(of approval: Approval) -> Bool {
+        guard has(.approver) else { return false }
+        switch approval.refusal(of: principal) {
+        case nil, .ownRequest: return true
+        default: return approval.votes.contains { $0.issuer == principal.issuer && $0.subject == principal.subject }
+        }
+    }
+
+    /// What the caller can do with it now, in the words of the API's paths.
+    func acts(on approval: Approval, at now: WallTime) -> [String] {
+        guard approval.state(at: now) == .pending else { return [] }
+        var acts: [String] = []
+        if has(.approver), approval.refusal(of: principal) == nil,
+            !approval.votes.contains(where: { $0.issuer == principal.issuer && $0.subject == principal.subject })
+        {
+            if !approval.request.terms.needsReason || !approval.reason.isEmpty { acts.append("approve") }
+            acts.append("deny")
+        }
+        guard isSame(as: approval.request.requester) else { return acts }
+        if approval.votes.isEmpty || approval.reason.isEmpty { acts.append("reason") }
+        if !cameWithTicket, approval.mayBreakGlass(principal) { acts.append("break-glass") }
+        return acts
+    }
 }

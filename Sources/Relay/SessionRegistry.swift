@@ -111,14 +111,14 @@ public final class SessionRegistry: Sendable {
 
     public func find(_ id: SessionID) -> (any LiveSession)? { state.withLock { $0.sessions[id] } }
 
-    /// Ends every session that `matches`; returns how many.
+    /// Ends every session that `matches`; returns which they were.
     @discardableResult
-    public func end(reason: String, where matches: (any LiveSession) -> Bool) -> Int {
+    public func end(reason: String, where matches: (any LiveSession) -> Bool) -> [SessionID] {
         let chosen = state.withLock { $0.sessions.values.filter(matches) }
         for session in chosen {
             session.end(reason: reason)
         }
-        return chosen.count
+        return chosen.map(\.id)
     }
 
     /// From now on nobody new comes in, and each session ends as soon as it has nothing under way.

@@ -29,16 +29,17 @@ func consoleSettings(_ admin: AdminSettings) throws -> ConsoleSettings {
 /// What the admin API asks of the rest of the gateway.
 func consoleBackend(
     _ settings: GatehouseSettings, _ gateway: Gateway, _ catalog: SQLiteCatalog, _ authenticator: any Authenticator,
-    _ tickets: TicketOffice, _ vault: Vault, _ recordings: Recordings, _ retention: Retention
+    _ tickets: TicketOffice, _ vault: Vault, _ recordings: Recordings, _ retention: Retention, _ log: EvidenceLog
 ) -> ConsoleBackend {
     ConsoleBackend(
         node: settings.node, version: gatewayVersion, clock: gateway.clock, authenticator: authenticator, sessions: catalog,
         audit: catalog, tickets: catalog, ticketOffice: tickets,
-        retention: retention,
+        retention: retention, approvals: gateway.approvals,
         readiness: [
             .init(name: "recorder") { recorderCondition(vault) },
             .init(name: "catalog") { catalog.problem.map { .failed($0) } ?? .good },
         ],
+        evidence: { try log.note($0, by: $1, detail: $2) },
         targets: { principal in targets(for: principal, settings, gateway) },
         events: { session, follow in recordings.evidence(of: session.id, follow: follow) },
         verify: { session in
@@ -52,6 +53,9 @@ func consoleBackend(
             guard let live = gateway.sessions.find(session) else { return false }
             live.end(reason: reason)
             return true
+        },
+        endAll: { choice, reason in
+            gateway.sessions.end(reason: reason) { choice.matches($0.principal, target: $0.targetName) }
         },
         ticketRevoked: { id in
             gateway.sessions.end(reason: "the ticket of this session was revoked") { $0.principal.credential == .ticket(id: id) }

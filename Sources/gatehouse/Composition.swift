@@ -123,7 +123,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     // Where it is watched and administered from.
     let console = try ConsoleServer(
         consoleSettings(settings.admin),
-        backend: consoleBackend(settings, gateway, catalog, authenticator, tickets, vault, recordings, retention), metrics: registry,
+        backend: consoleBackend(settings, gateway, catalog, authenticator, tickets, vault, recordings, retention, log), metrics: registry,
         logger: logger)
 
     // Until it is told to stop: no new sessions, then an end for those that there are.

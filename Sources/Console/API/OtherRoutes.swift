@@ -8,8 +8,18 @@ import Identity
 struct Auditor: Sendable {
     let backend: ConsoleBackend
 
-    /// Before the act takes effect: when it cannot be written down it is not done.
+    /// Before the act takes effect, in the node's log of evidence and in the audit log: when it cannot be written down it is
+    /// not done. In the former under `admin.`, so that it is not taken for what the part that does it writes itself.
     func did(_ caller: Caller, _ kind: AuditEntry.Kind, _ detail: [String: String]) async throws {
+        do {
+            try backend.evidence(
+                "admin.\(kind.rawValue)", caller.principal.user,
+                detail.merging(
+                    ["actor_issuer": caller.principal.issuer, "actor_subject": caller.principal.subject, "actor_address": caller.address]
+                ) { $1 })
+        } catch {
+            throw Problem(.serviceUnavailable, "the log of evidence cannot be written, so this was not done", code: "audit_unavailable")
+        }
         do {
             try await backend.audit.append(
                 AuditEntry(

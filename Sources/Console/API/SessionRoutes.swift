@@ -13,6 +13,7 @@ struct SessionRoutes: Sendable {
         group.get("sessions", use: list)
         group.get("sessions/:id", use: show)
         group.delete("sessions/:id", use: end)
+        group.post("sessions/end", use: endAll)
         group.get("sessions/:id/events") { try await stream($0, $1, follow: false) }
         group.get("sessions/:id/tail") { try await stream($0, $1, follow: true) }
         group.get("sessions/:id/verification", use: verify)
@@ -130,5 +131,42 @@ struct SessionRoutes: Sendable {
             throw Problem(.conflict, detail, code: "not_here")
         }
         return Response(status: .noContent)
+    }
+
+    private struct Ended: Encodable {
+        var ended: Int
+        var sessions: [SessionID]
+    }
+
+    /// Everything that somebody has running here, now.
+    @Sendable private func endAll(_ request: Request, _ context: ConsoleContext) async throws -> Response {
+        let caller = try context.requireCaller()
+        guard caller.endsManySessions else {
+            auditor.refused(caller, act: "sessions.end", [:])
+            throw Problem(.forbidden, "to end sessions of others you need the administrator's role", code: "role")
+        }
+        let order = try await Members(request, context, known: ["user", "issuer", "subject", "ticket", "target", "reason"])
+        let choice = ConsoleBackend.SessionChoice(
+            user: try order.name("user"), issuer: try order.name("issuer"), subject: try order.name("subject"),
+            ticket: try order.name("ticket"), target: try order.name("target"))
+        guard choice != ConsoleBackend.SessionChoice() else {
+            throw Problem(
+                .unprocessableContent, "say whose sessions end: user, issuer and subject, ticket, or target", code: "nothing_chosen")
+        }
+        guard (choice.issuer == nil) == (choice.subject == nil) else {
+            throw Problem(.unprocessableContent, "issuer and subject are given together", code: "half_chosen")
+        }
+        let reason = try order.text("reason")
+        guard !reason.allSatisfy(\.isWhitespace) else { throw Problem(.unprocessableContent, "a reason is needed", code: "needs_reason") }
+        var detail = ["reason": reason]
+        for (name, value) in [
+            ("user", choice.user), ("issuer", choice.issuer), ("subject", choice.subject), ("ticket", choice.ticket),
+            ("target", choice.target),
+        ] {
+            detail[name] = value
+        }
+        try await auditor.did(caller, .sessionsKilled, detail)
+        let ended = await backend.endAll(choice, "ended by an administrator, \(caller.principal.user): \(reason)")
+        return try API.json(Ended(ended: ended.count, sessions: ended))
     }
 }

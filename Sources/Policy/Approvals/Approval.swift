@@ -112,11 +112,15 @@ public struct Approval: Sendable, Hashable, Codable, Identifiable {
 
     private mutating func checkBreakGlass(_ person: Principal, _ comment: String) throws(ApprovalRefusal) {
         guard isRequested(by: person) else { throw .notRequester }
-        guard person.groups.contains(where: { group in request.terms.breakGlass.contains { Glob($0).matches(group) } }) else {
-            throw .noBreakGlass
-        }
+        guard mayBreakGlass(person) else { throw .noBreakGlass }
         guard !comment.allSatisfy(\.isWhitespace) else { throw .needsReason }
         if reason.isEmpty { reason = String(comment.prefix(Self.maximumTextLength)) }
+    }
+
+    /// Whether `person` is the requester, and the rule lets him let it through himself.
+    public func mayBreakGlass(_ person: Principal) -> Bool {
+        isRequested(by: person)
+            && person.groups.contains { group in request.terms.breakGlass.contains { Glob($0).matches(group) } }
     }
 
     public func isRequested(by person: Principal) -> Bool {

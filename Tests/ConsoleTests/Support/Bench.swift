@@ -5,6 +5,7 @@ import Hummingbird
 import HummingbirdTesting
 import Identity
 import Logging
+import Policy
 import ProviderSupport
 import Recording
 import Review
@@ -24,11 +25,15 @@ final class Bench: Sendable {
     let server: ConsoleServer
     let metrics = PrometheusRegistry()
     let retention: Retention
+    let approvals: ApprovalDesk
+    let log: EvidenceLog
+    let clock: any GatewayClock
     let deeds = Mutex(Deeds())
     private let directory: URL
 
     struct Deeds: Sendable {
         var ended: [SessionID: String] = [:]
+        var endedMany: [(ConsoleBackend.SessionChoice, String)] = []
         var revoked: [String] = []
         var followersLeft = 0
         /// What the recordings hold; nil: they cannot be opened.
@@ -49,8 +54,10 @@ final class Bench: Sendable {
     }
 
     init(
-        roles: RoleSettings = Bench.roles, audit: (any AuditLog)? = nil, tls: Bool = false, authorizedParties: [String] = []
+        roles: RoleSettings = Bench.roles, audit: (any AuditLog)? = nil, tls: Bool = false, authorizedParties: [String] = [],
+        clock: any GatewayClock = SystemClock()
     ) async throws {
+        self.clock = clock
         provider = try await Provider.shared("glewlwyd.py")
         directory = FileManager.default.temporaryDirectory.appending(path: "gatehouse-console-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -61,18 +68,29 @@ final class Bench: Sendable {
         ])
         let link = Link()
         let store = LocalStore(root: directory.appending(path: "store").path)
-        let log = try EvidenceLog(
+        log = try EvidenceLog(
             directory: directory.appending(path: "log").path, node: "n1",
             signer: try ManifestSigner(directory: directory.appending(path: "keys").path, name: "log"), store: store, clock: SystemClock())
         retention = Retention(policy: RetentionPolicy(keep: .seconds(86_400)), store: store, log: log, clock: SystemClock())
+        approvals = ApprovalDesk(
+            store: catalog, clock: clock,
+            record: { [log, catalog] event in
+                try log.note("approval.\(event.kind.rawValue)", by: event.by?.user ?? "", detail: ["approval": event.approval.id])
+                try catalog.note(
+                    AuditEntry(
+                        time: event.approval.created, principal: event.by, kind: .init(rawValue: "approval.\(event.kind.rawValue)"),
+                        detail: ["approval": event.approval.id]))
+            })
         let backend = ConsoleBackend(
-            node: "n1", version: "1.2.3", authenticator: GatewayAuthenticator(tokens: tokens, tickets: office, throttle: Throttle()),
+            node: "n1", version: "1.2.3", clock: clock,
+            authenticator: GatewayAuthenticator(tokens: tokens, tickets: office, throttle: Throttle()),
             sessions: catalog, audit: audit ?? catalog, tickets: catalog, ticketOffice: office,
-            retention: retention,
+            retention: retention, approvals: approvals,
             readiness: [
                 .init(name: "catalog") { [catalog] in catalog.problem.map { .failed($0) } ?? .good },
                 .init(name: "store") { link.change({ $0.condition }, else: .good) },
             ],
+            evidence: { [log] in try log.note($0, by: $1, detail: $2) },
             targets: { principal in
                 principal.groups.isEmpty
                     ? []
@@ -84,6 +102,10 @@ final class Bench: Sendable {
             end: { id, reason in
                 link.change({ $0.ended[id] = reason }, else: ())
                 return true
+            },
+            endAll: { choice, reason in
+                link.change({ $0.endedMany.append((choice, reason)) }, else: ())
+                return []
             },
             ticketRevoked: { id in link.change({ $0.revoked.append(id) }, else: ()) })
         server = try ConsoleServer(
