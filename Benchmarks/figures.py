@@ -53,6 +53,15 @@ def in_turns(endpoints, measure, rounds=ROUNDS):
     return results
 
 
+def judging(bed, report):
+    """The policy engine alone, under a thousand rules. Needs nothing of the bed."""
+    name = "policy.judge.1000-rules"
+    if not report.wants(name):
+        return
+    runs = [subprocess.run([GATEHOUSE, "policy", "bench", "--rules", "1000"], capture_output=True, text=True, check=True) for _ in range(max(ROUNDS, 3))]
+    report.figure(name, statistics.median(float(run.stdout) for run in runs), "us", "<=5")
+
+
 def throughput(bed, report):
     """16 clients of pgbench -S against a session pooler and a TCP relay."""
     bounds = {"prepared": ">=0.80", "simple": ">=0.65"}
@@ -253,6 +262,7 @@ def verification(bed, report):
 
 def main():
     report = Report(sys.argv[1] if len(sys.argv) > 1 else "")
+    judging(None, report)
     bed = Bed()
     try:
         for measure in (throughput, latency, copy, memory, idle, sealing, bucket, recorded_size, verification):

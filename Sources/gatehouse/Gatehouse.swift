@@ -11,6 +11,7 @@ struct Gatehouse: AsyncParsableCommand {
             EXAMPLES
               gatehouse check gatehouse.yaml            is this configuration right?
               gatehouse serve --config gatehouse.yaml   run the gateway
+              gatehouse policy explain ...              which rule decides over a statement?
               gatehouse login --issuer https://login.example.com --client-id gatehouse-cli
               gatehouse targets list                    what may I use, and how?
               gatehouse sessions show ID                what happened in that session?
@@ -24,7 +25,8 @@ struct Gatehouse: AsyncParsableCommand {
             """,
         version: gatehouseVersion,
         subcommands: [
-            Serve.self, Check.self, Targets.self, Sessions.self, Tickets.self, Verify.self, Proofs.self, Keys.self, RetentionCommand.self,
+            Serve.self, Check.self, PolicyCommand.self, Targets.self, Sessions.self, Tickets.self, Verify.self, Proofs.self, Keys.self,
+            RetentionCommand.self,
             LegalHoldsCommand.self, Login.self, WhoAmI.self, Version.self,
             DevelopmentIssuerCommand.self,
         ])

@@ -174,6 +174,12 @@ import Testing
         for block in rules {
             #expect(try !load(configuration(rules: block)).settings.policy.rules.isEmpty)
         }
+        let sets = try #require(blocks.first { $0.hasPrefix("rule_sets:") })
+        #expect(try load(configuration(other: sets)).settings.policy.rules.count > 2)
+        let cases = try #require(blocks.first { $0.hasPrefix("defaults:") })
+        #expect(try PolicyCase.load(cases, file: "policy.md").count == 3)
+        let when = try #require(blocks.first { $0.hasPrefix("when:") })
+        #expect(try load(configuration(rules: "rules:\n  - id: a\n    effect: deny\n    \(when)")).settings.policy.rules.first?.when != nil)
         let who = try #require(blocks.first { $0.hasPrefix("who:") })
         let rule = "rules:\n  - id: a\n    effect: deny\n" + who.split(separator: "\n").map { "    \($0)\n" }.joined()
         let loaded = try load(configuration(rules: rule))

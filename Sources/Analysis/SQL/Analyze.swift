@@ -95,6 +95,9 @@ enum Analyze {
             default: isSharable = false
             }
         }
+        if actions.count > 1 {
+            for index in actions.indices { actions[index].flags.insert(.multiStatement) }
+        }
         return Analysis(actions: actions, dependsOnStringSetting: scanned.dependsOnStringSetting, isSharable: isSharable)
     }
 }

@@ -50,6 +50,8 @@ enum Fields {
         static let castArgument = Schema.field("TypeCast", "arg")
         static let castType = Schema.field("TypeCast", "type_name")
         static let subLinkOperator = Schema.field("SubLink", "oper_name")
+        static let subLinkType = Schema.field("SubLink", "sub_link_type")
+        static let subLinkQuery = Schema.field("SubLink", "subselect")
         static let sortOperator = Schema.field("SortBy", "use_op")
         static let indirection = Schema.field("AIndirection", "indirection")
         static let json = Schema.field("JsonFuncExpr", "op")
@@ -57,6 +59,7 @@ enum Fields {
     enum Call {
         static let name = Schema.field("FuncCall", "funcname")
         static let arguments = Schema.field("FuncCall", "args")
+        static let over = Schema.field("FuncCall", "over")
     }
     enum Target {
         static let name = Schema.field("ResTarget", "name")
@@ -64,6 +67,10 @@ enum Fields {
     }
     enum Range {
         static let using = Schema.field("JoinExpr", "using_clause")
+        static let left = Schema.field("JoinExpr", "larg")
+        static let right = Schema.field("JoinExpr", "rarg")
+        static let subquery = Schema.field("RangeSubselect", "subquery")
+        static let sampled = Schema.field("RangeTableSample", "relation")
         static let isNatural = Schema.field("JoinExpr", "is_natural")
         static let joinAlias = Schema.field("JoinExpr", "alias")
         static let functions = Schema.field("RangeFunction", "functions")
@@ -74,6 +81,7 @@ enum Fields {
         static let queries = Schema.field("WithClause", "ctes")
         static let isRecursive = Schema.field("WithClause", "recursive")
         static let name = Schema.field("CommonTableExpr", "ctename")
+        static let query = Schema.field("CommonTableExpr", "ctequery")
         static let columns = Schema.field("CommonTableExpr", "aliascolnames")
     }
     enum Select {
@@ -81,6 +89,9 @@ enum Fields {
         static let with = Schema.field("SelectStmt", "with_clause")
         static let into = Schema.field("SelectStmt", "into_clause")
         static let operation = Schema.field("SelectStmt", "op")
+        static let left = Schema.field("SelectStmt", "larg")
+        static let right = Schema.field("SelectStmt", "rarg")
+        static let limit = Schema.field("SelectStmt", "limit_count")
         static let from = Schema.field("SelectStmt", "from_clause")
         static let condition = Schema.field("SelectStmt", "where_clause")
         static let values = Schema.field("SelectStmt", "values_lists")
@@ -161,6 +172,10 @@ enum Fields {
         static let triggerFunction = Schema.field("CreateTrigStmt", "funcname")
         static let eventTriggerFunction = Schema.field("CreateEventTrigStmt", "funcname")
         static let isProcedure = Schema.field("CreateFunctionStmt", "is_procedure")
+        static let functionOptions = Schema.field("CreateFunctionStmt", "options")
+        static let functionActions = Schema.field("AlterFunctionStmt", "actions")
+        static let alterCommands = Schema.field("AlterTableStmt", "cmds")
+        static let alterCommandType = Schema.field("AlterTableCmd", "subtype")
         static let discardTarget = Schema.field("DiscardStmt", "target")
         static let renameType = Schema.field("RenameStmt", "rename_type")
         static let renameRelationType = Schema.field("RenameStmt", "relation_type")

@@ -56,6 +56,16 @@ enum Kinds {
         return sorts[name] ?? name
     }
 
+    /// `DropColumn` as `drop_column`.
+    static func snakeCase(_ name: String) -> String {
+        var result = ""
+        for character in name {
+            if character.isUppercase, !result.isEmpty { result.append("_") }
+            result += character.lowercased()
+        }
+        return result
+    }
+
     /// Sorts that live among the relations, so that their names are relations'.
     static let relations: Set<String> = ["table", "view", "materialized_view", "index", "sequence", "foreign_table"]
     /// Sorts that are named as the last part after their table's name.

@@ -30,6 +30,7 @@ enum NodeKind: String, Sendable {
     // Ranges.
     case joinExpression = "JoinExpr"
     case rangeFunction = "RangeFunction"
+    case rangeSubselect = "RangeSubselect"
     case rangeTableSample = "RangeTableSample"
     case lockingClause = "LockingClause"
     case onConflict = "OnConflictClause"

@@ -1,7 +1,7 @@
 /// What can be said of a condition without knowing a row.
 ///
 /// Claimed is only what follows from the text: constants, comparisons of constants, NOT, AND, OR, IS tests, and
-/// `x IS NOT DISTINCT FROM x`. `x = x` is not claimed (it is null where x is), nor any arithmetic over columns. A condition
+/// `x IS NOT DISTINCT FROM x`. `x = x` may hold for all (it is null where x is). Nothing is claimed of arithmetic over columns. A condition
 /// that mentions no column at all has one answer for every row, so unless it is known to be false it may hold for all.
 enum Truth {
     case isTrue
@@ -154,6 +154,11 @@ extension Walker {
             return isSame == (kind == "not_distinct") ? .isTrue : .isFalse
         }
         let name = qualified(try strings(try node.messages(Fields.Expression.name)))
+        // True but where the column is null: no condition that anybody means.
+        if kind == "op", let name, ["=", "<=", ">="].contains(name.name), let column = try columnPath(left), try column == columnPath(right)
+        {
+            return .sameForAll
+        }
         guard kind == "op", let operation = name, operation.schema == nil || operation.schema == "pg_catalog",
             mayBeConstant(left), mayBeConstant(right), let a = try constant(left), let b = try constant(right)
         else { return nil }

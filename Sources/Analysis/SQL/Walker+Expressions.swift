@@ -71,6 +71,14 @@ extension Walker {
         try visitChildren(node, except: field)
     }
 
+    mutating func subLink(_ node: Message) throws {
+        if let query = try node.message(Fields.Expression.subLinkQuery) {
+            let type = Schema.enumName("SubLinkType", try node.number(Fields.Expression.subLinkType), dropping: "")
+            try noteGathering(query, isArray: type == "array_sublink")
+        }
+        try operation(node, Fields.Expression.subLinkOperator)
+    }
+
     /// What the grammar writes as the operator of BETWEEN.
     private static let syntaxOperators: Set<String> = ["BETWEEN", "NOT BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN SYMMETRIC", "!="]
 

@@ -33,6 +33,7 @@ extension Walker {
         queryDepth += 1
         defer { queryDepth -= 1 }
         facts.add(kind: "select")
+        if isOutermost, try !node.has(Fields.Select.into) { try noteBound(node) }
         let outerSettingsName = settingsName
         settingsName = try filteredSettingsName(node)
         defer { settingsName = outerSettingsName }
@@ -112,6 +113,7 @@ extension Walker {
         queryDepth += 1
         defer { queryDepth -= 1 }
         facts.add(kind: "insert")
+        if isOutermost { try noteBound(node) }
         let names = try enter(try node.message(Fields.Insert.with))
         if let target = try node.message(Fields.Insert.relation) { try relation(target, .write, mayBeCommonTable: false) }
         try assignments(try node.messages(Fields.Insert.columns))
@@ -158,6 +160,7 @@ extension Walker {
         queryDepth += 1
         defer { queryDepth -= 1 }
         facts.add(kind: "update")
+        if isOutermost { try noteBound(node) }
         let names = try enter(try node.message(Fields.Update.with))
         if let target = try node.message(Fields.Update.relation) {
             try relation(target, .write, mayBeCommonTable: false)
@@ -183,6 +186,7 @@ extension Walker {
         queryDepth += 1
         defer { queryDepth -= 1 }
         facts.add(kind: "delete")
+        if isOutermost { try noteBound(node) }
         let names = try enter(try node.message(Fields.Delete.with))
         if let target = try node.message(Fields.Delete.relation) { try relation(target, .write, mayBeCommonTable: false) }
         try judgeWhere(try node.message(Fields.Delete.condition))

@@ -39,7 +39,7 @@ extension Walker {
             facts.flags.insert(.opaque)
         case .call:
             facts.add(kind: "call")
-            facts.flags.insert(.opaque)
+            facts.flags.formUnion([.opaque, .callsProcedure])
             try visitChildren(node)
         case .transaction: try transaction(node)
         case .discard: try discard(node)
@@ -52,7 +52,9 @@ extension Walker {
         case .createTrigger: try trigger(node, kind: "create.trigger", Fields.Statement.triggerFunction)
         case .createEventTrigger: try trigger(node, kind: "create.event_trigger", Fields.Statement.eventTriggerFunction)
         case .createFunction:
-            try definition(node, kind: try node.flag(Fields.Statement.isProcedure) ? "create.procedure" : "create.function")
+            let kind = try node.flag(Fields.Statement.isProcedure) ? "create.procedure" : "create.function"
+            try routineOptions(try node.messages(Fields.Statement.functionOptions), kind: kind)
+            try definition(node, kind: kind)
         case .define: try definition(node, kind: "create." + Kinds.sort(try node.number(Fields.Statement.defineKind)))
         default: try other(node)
         }
@@ -61,12 +63,46 @@ extension Walker {
     private mutating func other(_ node: Message) throws {
         let info = node.info
         if let field = Kinds.alterBySort[info.name], let number = info.numbers[field] {
-            try definition(node, kind: "alter." + Kinds.sort(try node.number(number)))
+            let kind = "alter." + Kinds.sort(try node.number(number))
+            switch info.name {
+            case "AlterTableStmt": try definition(node, kind: kind, parts: try alterations(node))
+            case "AlterOwnerStmt": try definition(node, kind: kind, parts: ["change_owner"])
+            case "AlterFunctionStmt":
+                try routineOptions(try node.messages(Fields.Statement.functionActions), kind: kind)
+                try definition(node, kind: kind)
+            default: try definition(node, kind: kind)
+            }
         } else if let kind = Kinds.holdsStatements[info.name] {
             note(kind: kind)
             try visitChildren(node)
         } else {
             try definition(node, kind: Kinds.byNode[info.name] ?? "other." + info.snakeName)
+        }
+    }
+
+    /// What ALTER TABLE does, by the library's names: `drop_column`, `change_owner`.
+    private func alterations(_ node: Message) throws -> Set<String> {
+        var found: Set<String> = []
+        for command in try node.messages(Fields.Statement.alterCommands) where command.kind == .alterTableCommand {
+            let name = Schema.shared.enums["AlterTableType"]?[try command.number(Fields.Statement.alterCommandType)] ?? "AT_Unknown"
+            found.insert(Kinds.snakeCase(name.hasPrefix("AT_") ? String(name.dropFirst(3)) : name))
+        }
+        return found
+    }
+
+    /// SECURITY DEFINER, and languages in which a routine can do what the server's own account can.
+    private mutating func routineOptions(_ options: [Message], kind: String) throws {
+        for option in options {
+            guard let value = try option.message(Fields.Statement.optionValue) else { continue }
+            switch try option.text(Fields.Statement.optionName) {
+            case "security":
+                let isInvoker = value.info.name == "Boolean" ? try !value.flag(Fields.Constant.booleanValue) : false
+                if !isInvoker { note(kind: kind + ".security_definer") }
+            case "language":
+                let name = try value.text(Fields.Common.string)?.asciiLowercased ?? ""
+                if name == "c" || name == "internal" || (name.hasPrefix("pl") && name.hasSuffix("u")) { note(kind: kind + ".untrusted") }
+            default: break
+            }
         }
     }
 
@@ -76,8 +112,11 @@ extension Walker {
     }
 
     /// A statement whose own relations are defined (or written, or locked) and whose expressions are kept for later.
-    private mutating func definition(_ node: Message, kind: String, except skipped: Int = -1) throws {
-        note(kind: kind)
+    ///
+    /// - Parameter parts: What it does below `kind`, if that can be told.
+    private mutating func definition(_ node: Message, kind: String, parts: Set<String> = [], except skipped: Int = -1) throws {
+        if parts.isEmpty { note(kind: kind) }
+        for part in parts { note(kind: "\(kind).\(part)") }
         let access: ObjectReference.Access =
             switch kind {
             case "truncate", "refresh": .write
@@ -167,7 +206,9 @@ extension Walker {
         let isPart = type == "column" || type == "attribute"
         let sort = isPart ? try node.number(Fields.Statement.renameRelationType) : try node.number(Fields.Statement.renameType)
         if isPart, let column = try node.text(Fields.Statement.renameSubname) { facts.columns.insert(column) }
-        try definition(node, kind: "alter." + Kinds.sort(sort))
+        // A routine by another name is still what it was.
+        let isRoutine = ["function", "procedure", "routine", "aggregate"].contains(type)
+        try definition(node, kind: "alter." + Kinds.sort(sort), parts: isRoutine ? ["rename"] : [])
     }
 
     private mutating func trigger(_ node: Message, kind: String, _ function: Int) throws {
@@ -216,7 +257,10 @@ extension Walker {
         let sort = Kinds.sort(try node.number(Fields.Statement.asType))
         note(kind: sort == "materialized_view" ? "create.materialized_view" : "create.table_as")
         if let into = try node.message(Fields.Statement.asInto) { try movesRows(into) }
+        let outer = sendsRows
+        sendsRows = false
         if let query = try node.message(Fields.Statement.asQuery) { try outermost(query) }
+        sendsRows = outer
     }
 
     private mutating func prepare(_ node: Message) throws {

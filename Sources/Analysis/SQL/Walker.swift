@@ -12,6 +12,8 @@ struct Walker {
     var queryDepth = 0
     /// What column `name` holds in every row of the query at hand, when that is `pg_settings` filtered by one name.
     var settingsName: String?
+    /// The rows of the outermost query go to the client.
+    var sendsRows = true
 
     mutating func visitChildren(_ node: Message, except skipped: Int...) throws {
         try visitChildren(node, skipping: skipped)
@@ -51,7 +53,7 @@ struct Walker {
         case .star: facts.flags.insert(.innerStar)
         case .indirection: try indirection(node)
         case .operatorExpression: try operation(node, Fields.Expression.name)
-        case .subLink: try operation(node, Fields.Expression.subLinkOperator)
+        case .subLink: try subLink(node)
         case .sortBy: try operation(node, Fields.Expression.sortOperator)
         case .typeName: try typeName(node)
         case .jsonFunction: try jsonFunction(node)

@@ -17,7 +17,7 @@ struct Facts {
     init(_ action: Action, _ resolver: any NameResolver) {
         self.action = action
         self.resolver = resolver
-        storesCode = action.kinds.contains { $0.hasPrefix("create.function") || $0.hasPrefix("create.procedure") }
+        storesCode = action.kinds.contains { kind in storingKinds.contains { kind == $0 || kind.hasPrefix($0 + ".") } }
         creates = action.kinds.contains { $0.hasPrefix("create.") }
         isWholesale = action.kinds.contains { wholesaleKinds.contains($0) || (action.objects.isEmpty && wideKinds.contains($0)) }
         setsQuietly =
@@ -59,6 +59,12 @@ struct Facts {
 private let settingKinds = [
     "set", "reset", "discard", "alter.role", "alter.user", "alter.database", "alter.system", "create.function", "create.procedure",
     "alter.function", "alter.procedure", "alter.routine",
+]
+/// What keeps code, or another name for a function, to be run later by a statement that does not show it.
+private let storingKinds = [
+    "create.function", "create.procedure", "create.rule", "create.operator", "create.aggregate", "create.cast", "create.transform",
+    "create.conversion", "create.operator_class", "create.access_method", "alter.function.rename", "alter.procedure.rename",
+    "alter.routine.rename", "alter.aggregate.rename",
 ]
 private let wholesaleKinds: Set<String> = ["drop.schema", "drop.owned", "drop.database", "drop.extension"]
 /// Wholesale when they name no table.

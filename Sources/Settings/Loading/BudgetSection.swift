@@ -5,10 +5,7 @@ import Policy
 extension SettingsReader {
     func readBudgets(_ root: Section, _ targets: [ReadTarget]) -> [Budget] {
         let sections = root.sections("budgets")
-        checkUnique(
-            sections.compactMap { section in
-                section.has("id") ? section.scalar("id").map { ($0.text, $0.place) } : nil
-            }, "budget id")
+        checkUnique(ids(of: sections), "budget id")
         return sections.compactMap { readBudget($0, targets) }
     }
 

@@ -1,25 +1,33 @@
 import GatehouseCore
 import Policy
 
-/// access, rules and masks.
+/// access, rules, rule sets in use, and masks.
 extension SettingsReader {
     func readPolicy(_ root: Section, _ targets: [ReadTarget]) -> PolicyDocument {
         let access = root.sections("access").compactMap { readAccess($0, targets) }
         let ruleSections = root.sections("rules")
         let maskSections = root.sections("masks")
+        let sets = readRuleSets(root, targets)
         let rules = ruleSections.compactMap { readRule($0, targets) }
+        let used = readUses(root, sets, targets)
         let masks = maskSections.compactMap { readMask($0, targets) }
-        checkUnique(
-            (ruleSections + maskSections).compactMap { section in
-                section.has("id") ? section.scalar("id").map { ($0.text, $0.place) } : nil
-            }, "rule or mask id")
+        checkUnique(ids(of: ruleSections + maskSections), "rule or mask id")
+        checkUnique(used.map { ($0.rule.id, $0.place) }, "rule (use the set `as` another name)")
         if access.isEmpty, !targets.isEmpty {
             problems.warning(root.place(of: "access"), "`access` lets nobody in to any target")
         }
         let defaults = targets.map { ($0.target.name, $0.defaultDecision) }
+        let options = targets.filter { $0.options != TargetOptions() }.map { ($0.target.name, $0.options) }
         return PolicyDocument(
-            access: access, rules: rules, masks: masks, defaultDecisions: Dictionary(defaults, uniquingKeysWith: { first, _ in first }),
-            budgets: readBudgets(root, targets))
+            access: access, rules: rules + used.map(\.rule), masks: masks,
+            defaultDecisions: Dictionary(defaults, uniquingKeysWith: { first, _ in first }),
+            targetOptions: Dictionary(options, uniquingKeysWith: { first, _ in first }), budgets: readBudgets(root, targets))
+    }
+
+    func ids(of sections: [Section]) -> [(name: String, place: Place)] {
+        sections.compactMap { section in
+            section.has("id") ? section.scalar("id").map { ($0.text, $0.place) } : nil
+        }
     }
 
     private func readAccess(_ section: Section, _ targets: [ReadTarget]) -> AccessRule? {
@@ -44,12 +52,13 @@ extension SettingsReader {
         return AccessRule(who: who, where: place, roles: roles.map { Glob($0.text) }, sourceLine: section.place.line)
     }
 
-    private func readRule(_ section: Section, _ targets: [ReadTarget]) -> Rule? {
+    func readRule(_ section: Section, _ targets: [ReadTarget]) -> Rule? {
         defer { section.finish() }
         let id = readID(section)
         let priority = section.integer("priority", within: 0...1_000_000) ?? Rule.defaultPriority
         let who = readOptionalWho(section, "who") ?? Who()
-        let place = section.section("where").map { readWhole($0) { readWhere($0, targets) } } ?? Where()
+        let place = readOptionalWhere(section, targets) ?? Where()
+        let when = readWhen(section)
         let what = section.section("what").map { readWhole($0, readWhat) } ?? What()
         if !section.has("effect") { _ = section.required("effect", like: "deny") }
         let effect: Rule.Effect? = section.choice("effect")
@@ -58,7 +67,8 @@ extension SettingsReader {
         let hint = section.scalar("hint")?.text ?? ""
         guard let id, let effect, effect != .hold || hold != nil else { return nil }
         return Rule(
-            id: id, priority: priority, who: who, where: place, what: what, effect: effect, hold: hold, reason: reason, hint: hint,
+            id: id, priority: priority, who: who, where: place, what: what, when: when, effect: effect, hold: hold, reason: reason,
+            hint: hint,
             sourceLine: section.place.line)
     }
 
@@ -78,7 +88,7 @@ extension SettingsReader {
             problems.error(
                 section.place(of: "except"), "`\(section.name("except"))` names nobody, which would mean everybody; leave it out")
         }
-        let place = section.section("where").map { readWhole($0) { readWhere($0, targets) } } ?? Where()
+        let place = readOptionalWhere(section, targets) ?? Where()
         guard let id, let columns, let strategy else { return nil }
         return MaskRule(id: id, columns: columns, strategy: strategy, except: except, where: place, sourceLine: section.place.line)
     }
@@ -99,6 +109,10 @@ extension SettingsReader {
 
     func readOptionalWho(_ section: Section, _ key: String) -> Who? {
         section.section(key).map { readWhole($0, readWho) }
+    }
+
+    func readOptionalWhere(_ section: Section, _ targets: [ReadTarget]) -> Where? {
+        section.section("where").map { readWhole($0) { readWhere($0, targets) } }
     }
 
     /// groups, users, issuers and claims, in the section that is given.
@@ -159,13 +173,23 @@ extension SettingsReader {
         what.copyProgram = section.boolean("copy_program")
         what.copyFile = section.boolean("copy_file")
         what.unknownFunction = section.boolean("unknown_function")
+        what.multiStatement = section.boolean("multi_statement")
+        what.callsProcedure = section.boolean("calls_procedure")
+        what.movesData = section.boolean("moves_data")
+        what.unboundedRead = section.boolean("unbounded_read")
+        what.estimatedRows = section.value("estimated_rows") { text throws(ValueError) in
+            guard let condition = RowCondition(text) else {
+                throw ValueError(message: "is not a condition on rows: write \">10000\", \"<=500\" or unknown")
+            }
+            return condition
+        }
         if section.keys.isEmpty {
             problems.error(section.place, "`\(section.path)` names nothing; leave it out where a rule is about everything")
         }
         return what
     }
 
-    private func readNames(_ section: Section, _ key: String) -> [NamePattern] {
+    func readNames(_ section: Section, _ key: String) -> [NamePattern] {
         (section.list(key) ?? []).compactMap { scalar in
             context.parse(scalar, section.name(key)) { text throws(ValueError) in
                 do { return try NamePattern(text) } catch { throw ValueError(message: "cannot be read: \(error)") }

@@ -41,7 +41,7 @@ extension GatehouseSettings {
         return (store, data)
     }
 
-    private static func text(of file: String) throws(SettingsError) -> String {
+    static func text(of file: String) throws(SettingsError) -> String {
         guard let data = FileManager.default.contents(atPath: file) else {
             throw SettingsError(file, "cannot be read: check that it exists and that this user may read it")
         }
@@ -50,7 +50,7 @@ extension GatehouseSettings {
         return text
     }
 
-    private static func directory(of file: String) -> String {
+    static func directory(of file: String) -> String {
         URL(fileURLWithPath: file).standardizedFileURL.deletingLastPathComponent().path
     }
 
@@ -70,7 +70,7 @@ extension GatehouseSettings {
         return Loaded(settings: settings, warnings: problems.sorted(.warning))
     }
 
-    private static func root(_ text: String, _ context: ReadingContext) -> Section? {
+    static func root(_ text: String, _ context: ReadingContext) -> Section? {
         do {
             guard let node = try Yams.compose(yaml: text) else {
                 context.problems.error(.wholeFile, "is empty; start from gatehouse.example.yaml")

@@ -6,6 +6,7 @@ extension SettingsReader {
     struct ReadTarget {
         var target: Target
         var defaultDecision: Rule.Effect
+        var options: TargetOptions
         var place: Place
     }
 
@@ -32,6 +33,8 @@ extension SettingsReader {
         let durability: Target.Durability = section.choice("durability") ?? .written
         let auth: Target.ClientAuthentication? = section.choice("auth")
         let decision: Rule.Effect = section.choice("default") ?? .deny
+        let options = TargetOptions(
+            opaque: section.choice("opaque") ?? .rules, functions: section.has("functions") ? readNames(section, "functions") : nil)
         let roles = readRoles(section)
         guard let name, let protocolName, let address, let database else { return nil }
         if address.port == 0 {
@@ -41,7 +44,7 @@ extension SettingsReader {
             target: Target(
                 name: name, protocolName: protocolName, host: address.host, port: address.port ?? 5432, database: database,
                 otherDatabases: others, labels: labels, tls: tls, durability: durability, clientAuthentication: auth, roles: roles),
-            defaultDecision: decision, place: section.place(of: "name"))
+            defaultDecision: decision, options: options, place: section.place(of: "name"))
     }
 
     private func readLabels(_ section: Section) -> [String: String] {

@@ -136,11 +136,14 @@ final class ReadingContext {
     let environment: [String: String]
     /// What relative paths in the file start from.
     let directory: String
+    /// Whether the files that are named are looked at, and secrets found.
+    let readsFiles: Bool
 
-    init(problems: ProblemList, environment: [String: String], directory: String) {
+    init(problems: ProblemList, environment: [String: String], directory: String, readsFiles: Bool = true) {
         self.problems = problems
         self.environment = environment
         self.directory = directory
+        self.readsFiles = readsFiles
     }
 
     func scalar(_ node: Node, _ name: String) -> Scalar? {
