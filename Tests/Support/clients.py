@@ -366,7 +366,74 @@ def repeated(piece, count):
         return {"code": code, "alive": alive, "seconds": time.monotonic() - started}
 
 
+def told(connection):
+    """Keeps what the server (or the gateway) says besides answers."""
+    notices = []
+    connection.add_notice_handler(lambda diagnostic: notices.append(f"{diagnostic.message_primary} {diagnostic.message_detail or ''}"))
+    return notices
+
+
+def held(sql, *parameters):
+    """Runs a statement that may wait for an approval, and then another, to see that the session goes on."""
+    with connect() as connection:
+        notices = told(connection)
+
+        def run():
+            cursor = connection.execute(sql, parameters or None)
+            return cursor.rowcount
+
+        answer = outcome(run)
+        return {"answer": answer, "notices": notices, "after": connection.execute("SELECT 1").fetchone()[0]}
+
+
+def held_cancel(sql):
+    """Cancels what waits, as soon as it is told that it does."""
+    with connect() as connection:
+        notices = told(connection)
+        connection.add_notice_handler(lambda _: threading.Thread(target=connection.cancel_safe).start())
+        answer = outcome(lambda: connection.execute(sql) and None)
+        return {"answer": answer, "notices": notices, "after": connection.execute("SELECT 1").fetchone()[0]}
+
+
+def held_transaction(before, sql):
+    """What waits inside a transaction; then, outside of one, the same again."""
+    with connect() as connection:
+        notices = told(connection)
+        connection.execute("BEGIN")
+        connection.execute(before)
+        first = outcome(lambda: connection.execute(sql).rowcount)
+        status = connection.info.transaction_status.name
+        connection.execute("ROLLBACK")
+        print(json.dumps({"first": first, "status": status, "notices": notices}), flush=True)
+        sys.stdin.readline()
+        return {"again": outcome(lambda: connection.execute(sql).rowcount), "once-more": None}
+
+
+def held_pipeline(table, sql):
+    """A held statement amid a pipeline of one transaction."""
+    with connect() as connection:
+
+        def run():
+            with connection.pipeline():
+                first = connection.execute(f"INSERT INTO {table} VALUES (1)")
+                waits = connection.execute(sql)
+                last = connection.execute(f"INSERT INTO {table} VALUES (2)")
+            return [first.rowcount, waits.rowcount, last.rowcount]
+
+        answer = outcome(run)
+        return {"answer": answer, "rows": [row[0] for row in connection.execute(f"SELECT n FROM {table} ORDER BY n")]}
+
+
+def waits_and_leaves(sql):
+    """Is told that it waits, and goes away without a word."""
+    connection = connect()
+    connection.add_notice_handler(lambda _: os._exit(0))
+    connection.execute(sql)
+
+
 SCENARIOS = {
+    "held": held, "held-cancel": held_cancel, "held-transaction": held_transaction, "held-pipeline": held_pipeline,
+    "waits-and-leaves": waits_and_leaves,
     "select": select, "cancel": cancel, "listen": listen, "large": large, "many-rows": many_rows, "transaction": transaction,
     "savepoint": savepoint, "pipeline": pipeline, "copy-out": copy_out, "copy-in": copy_in, "copy-in-denied": copy_in_denied,
     "repeated": repeated, "cursor": cursor, "script": script, "exported": exported, "startup": startup, "asyncpg": lambda table: asyncio.run(through_asyncpg(table)),

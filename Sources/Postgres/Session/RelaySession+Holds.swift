@@ -56,7 +56,7 @@ extension RelaySession {
         let permit = permitted.permit
         var content: [[UInt8]] = []
         if case .statement(let text, let parameters) = held.what {
-            content = [Array(text.readableBytesView)] + (parameters?.content ?? [])
+            content = [withoutEnd(text)] + (parameters?.content ?? [])
         }
         // What a name stands for is not in the text: such an approval is good for this once only.
         if held.judgement.runsNames { content.append(Array("\(permitted.session) \(held.offset)".utf8)) }
@@ -67,6 +67,13 @@ extension RelaySession {
             ruleReason: held.judgement.verdict.reason, policyVersion: permit.policyVersion, terms: terms,
             normalized: held.what == .session ? "session" : held.judgement.actions.map(\.normalized).joined(separator: "; "),
             content: content, inTransaction: held.isInTransaction)
+    }
+
+    /// Semicolons and blanks at the end say nothing, and clients add them as they like.
+    private func withoutEnd(_ text: ByteBuffer) -> [UInt8] {
+        var bytes = Array(text.readableBytesView)
+        while let last = bytes.last, [0x20, 0x09, 0x0A, 0x0D, UInt8(ascii: ";")].contains(last) { bytes.removeLast() }
+        return bytes
     }
 
     private func text(_ held: HeldAction) -> HeldText {

@@ -19,6 +19,10 @@ struct GatewayConfiguration: Sendable {
     var plaintext = "refuse"
     var upstream = Upstream.verifyFull
     var durability = "written"
+    /// Rules in front of the others.
+    var rules: [String] = []
+    /// Lines of `admin.roles` besides the others.
+    var roles: [String] = []
     /// Whole sections besides the others.
     var sections: [String] = []
     /// Lines of the `limits` section.
@@ -38,6 +42,7 @@ struct GatewayConfiguration: Sendable {
           roles:
             administrator: [sre]
             auditor: [dba]
+        \(roles.map { "    \($0)" }.joined(separator: "\n"))
         issuers:
           - issuer: \(issuer)
             audiences: [\(audience)]
@@ -63,6 +68,7 @@ struct GatewayConfiguration: Sendable {
             labels: { shop: yes-it-is }
             roles: [reader]
         rules:
+        \(rules.joined(separator: "\n"))
           - id: no-drop
             priority: 10
             where: { targets: [orders] }

@@ -1,0 +1,335 @@
+import Foundation
+import Testing
+
+extension IntegrationTests {
+    /// What waits for a person, as real clients see it: they wait, and then go on, are denied, or give up.
+    @Suite struct HoldTests {
+        // MARK: Waiting
+
+        @Test func anApprovedStatementRunsAndTheClientWasTold() async throws {
+            let bed = try await HoldBed.shared()
+            let sql = "UPDATE products AS approved SET title = title WHERE title = 'none-1'"
+            async let told = bed.writer().psql([], input: "\(sql);\nSELECT 'after';\n")
+            let approval = try await bed.pending("approved")
+            #expect(approval["statement"]?.string?.contains("'none-1'") == true)
+            #expect(approval["user"]?.string == "alice@example.com" || approval["user"]?.string?.hasPrefix("alice") == true)
+            #expect(approval["rule"]?.string == "ask-first")
+            let id = try #require(approval["id"]?.string)
+            #expect(try await bed.decide(id, "approve", "fine", as: bed.carol)["state"]?.string == "approved")
+            let finished = try await told
+            #expect(finished.output == "after\n", "\(finished.errors)")
+            #expect(finished.errors.contains("waits for an approval (\(id))"))
+            #expect(finished.errors.contains("/approvals/\(id)"))
+            let recording = try await bed.gateway.recording(containing: "none-1", token: bed.alice)
+            let decisions = recording.events("verdict").filter { $0["rule"]?.string == "ask-first" }.compactMap { $0["decision"]?.string }
+            #expect(decisions == ["hold", "allow"])
+            #expect(recording.events("approval").compactMap { $0["event"]?.string } == ["requested", "granted"])
+            // Others of this gateway still run.
+            let verified = try JSON.parse(try await bed.gateway.verify().output)
+            let own = try #require(verified["sessions"]?.elements.first { $0["session"]?.string == recording.session })
+            #expect(own["findings"]?.elements.isEmpty ?? true, "\(own)")
+        }
+
+        @Test func aDeniedStatementNamesWhoAndWhyAndTheSessionGoesOn() async throws {
+            let bed = try await HoldBed.shared()
+            async let told = bed.writer().python("held", ["UPDATE products AS refused SET title = 'x' WHERE title = 'none-2'"])
+            let id = try #require(try await bed.pending("refused")["id"]?.string)
+            _ = try await bed.decide(id, "deny", "not on a Friday", as: bed.carol)
+            let answer = try JSON.parse(try await told.output)
+            #expect(answer["answer"]?["sqlstate"]?.string == "42501")
+            #expect(answer["answer"]?["message"]?.string?.contains("carol") == true)
+            #expect(answer["answer"]?["message"]?.string?.contains("not on a Friday") == true)
+            let detail = try JSON.parse(answer["answer"]?["detail"]?.string ?? "")
+            #expect(detail["gatehouse"]?["approval"]?.string == id)
+            #expect(detail["gatehouse"]?["category"]?.string == "approval")
+            #expect(answer["after"]?.number == 1)
+        }
+
+        @Test func nobodyDecidesInTime() async throws {
+            let bed = try await HoldBed.shared()
+            let answer = try JSON.parse(
+                try await bed.writer().python("held", ["UPDATE order_items AS late SET quantity = quantity WHERE order_id = -1"]).output)
+            #expect(answer["answer"]?["sqlstate"]?.string == "42501")
+            #expect(answer["answer"]?["message"]?.string?.contains("Nobody decided on it in time") == true)
+            #expect(answer["after"]?.number == 1)
+        }
+
+        @Test func aCancelWithdrawsTheRequestAndNothingRuns() async throws {
+            let bed = try await HoldBed.shared()
+            let position = try bed.server.logPosition()
+            let answer = try JSON.parse(
+                try await bed.writer().python("held-cancel", ["UPDATE products AS cancelled SET title = 'x' WHERE title = 'none-3'"]).output)
+            #expect(answer["answer"]?["sqlstate"]?.string == "57014")
+            #expect(answer["after"]?.number == 1)
+            #expect(try await bed.state(of: "cancelled") == "withdrawn")
+            #expect(try !bed.server.logged(since: position).contains("none-3"))
+        }
+
+        @Test func aClientThatGoesAwayWithdrawsItsRequest() async throws {
+            let bed = try await HoldBed.shared()
+            _ = try await bed.writer().python("waits-and-leaves", ["UPDATE products AS gone SET title = 'x' WHERE title = 'none-4'"])
+            var state = ""
+            for _ in 0..<100 where state != "withdrawn" {
+                state = try await bed.state(of: "gone")
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            #expect(state == "withdrawn")
+        }
+
+        // MARK: Exactly that
+
+        @Test func anApproverSeesTheParametersAndTheStatementRunsWithThem() async throws {
+            let bed = try await HoldBed.shared()
+            async let told = bed.writer().python(
+                "held", ["UPDATE products AS bound SET title = %s WHERE title = %s", "a new name", "none-5"])
+            let approval = try await bed.pending("bound")
+            #expect(approval["parameters"]?.elements.compactMap(\.string) == ["a new name", "none-5"])
+            let id = try #require(approval["id"]?.string)
+            _ = try await bed.decide(id, "approve", "", as: bed.carol)
+            let answer = try JSON.parse(try await told.output)
+            #expect(answer["answer"]?["ok"]?.number == 0, "\(answer)")
+            #expect(answer["notices"]?.elements.first?.string?.contains(id) == true)
+        }
+
+        @Test func JDBCWaits() async throws {
+            let bed = try await HoldBed.shared()
+            let endpoint = bed.writer()
+            async let told = Shell.run(
+                "java",
+                [
+                    "-cp", Project.jdbcDriver, Project.support("JDBCHold.java"),
+                    "UPDATE products AS jdbc SET title = title WHERE id < ?", "-7",
+                ], environment: endpoint.environment, deadline: .seconds(90))
+            let approval = try await bed.pending("jdbc")
+            _ = try await bed.decide(try #require(approval["id"]?.string), "approve", "", as: bed.carol)
+            let finished = try await told
+            #expect(finished.output.contains("rows 0"), "\(finished.output) \(finished.errors)")
+            #expect(finished.output.contains("after 1"))
+        }
+
+        @Test func insideATransactionTheWaitIsShortAndARetryRunsOnce() async throws {
+            let bed = try await HoldBed.shared()
+            let sql = "UPDATE products AS retried SET title = title WHERE title = 'none-6'"
+            let script = """
+                BEGIN;
+                UPDATE customers SET name = name WHERE id = -1;
+                \(sql);
+                ROLLBACK;
+                SELECT 'outside';
+                """
+            let first = try await bed.writer().psql([], input: script)
+            #expect(first.output == "outside\n")
+            #expect(first.errors.contains("stays open"), "\(first.errors)")
+            let id = try #require(try await bed.pending("retried")["id"]?.string)
+            _ = try await bed.decide(id, "approve", "", as: bed.carol)
+            let again = try await bed.writer().psql(sql)
+            #expect(again.succeeded && !again.errors.contains("waits for"), "\(again.errors)")
+            // Used up: the next is asked for anew, and so is anything else.
+            #expect(try await bed.approval(id)["uses"]?.number == 1)
+            async let other = bed.writer().psql(sql)
+            let next = try #require(try await bed.pending("retried")["id"]?.string)
+            #expect(next != id)
+            _ = try await bed.decide(next, "deny", "once is enough", as: bed.carol)
+            #expect(try await other.errors.contains("once is enough"))
+        }
+
+        @Test func whatIsDeniedInAPipelineTakesItsTransactionWithIt() async throws {
+            let bed = try await HoldBed.shared()
+            let table = "hold_pipeline_\(UInt32.random(in: 0 ... .max))"
+            _ = try await bed.direct().psqlNeed(["-c", "CREATE TABLE \(table) (n int)"])
+            async let told = bed.writer().python(
+                "held-pipeline", [table, "UPDATE products AS piped SET title = title WHERE title = 'none-7'"])
+            let id = try #require(try await bed.pending("piped")["id"]?.string)
+            _ = try await bed.decide(id, "deny", "no", as: bed.carol)
+            let answer = try JSON.parse(try await told.output)
+            #expect(answer["answer"]?["sqlstate"]?.string == "42501", "\(answer)")
+            #expect(answer["rows"]?.elements.isEmpty == true)
+            async let again = bed.writer().python(
+                "held-pipeline", [table, "UPDATE products AS piped_again SET title = title WHERE title = 'none-7'"])
+            let second = try #require(try await bed.pending("piped_again")["id"]?.string)
+            _ = try await bed.decide(second, "approve", "", as: bed.carol)
+            let approved = try JSON.parse(try await again.output)
+            #expect(approved["rows"]?.elements.compactMap(\.number) == [1, 2], "\(approved)")
+            _ = try await bed.direct().psqlNeed(["-c", "DROP TABLE \(table)"])
+        }
+
+        // MARK: Who
+
+        @Test func nobodyApprovesForHimselfAndOthersCannotAtAll() async throws {
+            let bed = try await HoldBed.shared()
+            async let told = bed.writer().psql("UPDATE products AS own SET title = title WHERE title = 'none-8'")
+            let id = try #require(try await bed.pending("own")["id"]?.string)
+            // alice has the approver's role and is in the rule's group, but it is her own.
+            #expect(try await bed.decide(id, "approve", "", as: bed.alice)["code"]?.string == "own_request")
+            // bob has no role.
+            #expect(try await bed.decide(id, "approve", "", as: bed.bob)["status"]?.number == 404)
+            #expect(try await bed.state(of: "own") == "pending")
+            _ = try await bed.decide(id, "deny", "seen enough", as: bed.carol)
+            _ = try await told
+        }
+
+        @Test func aReasonIsGivenInTheSession() async throws {
+            let bed = try await HoldBed.shared()
+            async let told = bed.writer().psql(
+                [], input: "SET gatehouse.reason = 'ticket 4711';\nUPDATE products AS reasoned SET title = title WHERE title = 'none-9';\n")
+            let approval = try await bed.pending("reasoned")
+            #expect(approval["reason"]?.string == "ticket 4711")
+            _ = try await bed.decide(try #require(approval["id"]?.string), "approve", "", as: bed.carol)
+            #expect(try await told.succeeded)
+        }
+
+        @Test func aHeldSessionWaitsBeforeItsFirstStatement() async throws {
+            let bed = try await HoldBed.shared()
+            async let told = bed.gateway.endpoint("closed", token: bed.alice).psql([], input: "SELECT count(*) > 0 FROM products;\nSELECT count(*) > 0 FROM products;\n")
+            let approval = try await bed.pending("session")
+            #expect(approval["kind"]?.string == "session")
+            _ = try await bed.decide(try #require(approval["id"]?.string), "approve", "", as: bed.carol)
+            #expect(try await told.output == "t\nt\n")
+            async let refused = bed.gateway.endpoint("closed", token: bed.alice).psql("SELECT 1")
+            let next = try await bed.pending("session")
+            _ = try await bed.decide(try #require(next["id"]?.string), "deny", "not today", as: bed.carol)
+            #expect(try await refused.errors.contains("not today"))
+        }
+    }
+
+    /// What is spent is spent, whatever one does to one's connection.
+    @Suite struct BudgetTests {
+        @Test func rowsBeyondTheBudgetAreNotSentAndReconnectingDoesNotHelp() async throws {
+            let backstage = try await Backstage.shared()
+            var configuration = try backstage.configuration()
+            configuration.sections = [
+                """
+                budgets:
+                  - { id: few-rows, where: { targets: [bench] }, window: 1h, rows: 1000, effect: deny, reason: Ask for an export. }
+                """
+            ]
+            let gateway = try await Gateway.start(configuration)
+            let alice = try backstage.provider.token(for: "alice")
+            let whole = try await gateway.endpoint("bench", token: alice).psql(["-c", "SELECT * FROM pgbench_accounts"])
+            #expect(whole.errors.contains("few-rows") && whole.errors.contains("Ask for an export."), "\(whole.errors.suffix(500))")
+            let again = try await gateway.endpoint("bench", token: alice).psql("SELECT 1")
+            #expect(again.errors.contains("few-rows"))
+            // Not of this budget.
+            #expect(try await gateway.endpoint("orders", token: alice).psql("SELECT 1").succeeded)
+            #expect(try await gateway.stop() == 0)
+            let second = try await Gateway.start(configuration)
+            let later = try await second.endpoint("bench", token: alice).psql("SELECT 1")
+            #expect(later.errors.contains("few-rows"), "\(later.output)\(later.errors)")
+            _ = try await second.stop()
+        }
+
+        @Test func deniedTriesEndTheSession() async throws {
+            let backstage = try await Backstage.shared()
+            var configuration = try backstage.configuration()
+            configuration.sections = [
+                "budgets:\n  - { id: tries, window: 1h, denied: 3, effect: end }"
+            ]
+            let gateway = try await Gateway.start(configuration)
+            let alice = try backstage.provider.token(for: "alice")
+            let told = try await gateway.endpoint("orders", token: alice).psql(
+                [], input: String(repeating: "DROP TABLE payments;\n", count: 3) + "SELECT 'never';\n")
+            #expect(!told.output.contains("never"))
+            #expect(told.errors.contains("FATAL") && told.errors.contains("denied statements"), "\(told.errors)")
+            _ = try await gateway.stop()
+        }
+    }
+}
+
+/// A gateway whose policy holds, with its own approver.
+private struct HoldBed: Sendable {
+    let gateway: Gateway
+    let server: PostgresServer
+    let alice: String
+    let bob: String
+    /// managers: approver.
+    let carol: String
+    let backstage: Backstage
+
+    private actor Keeper {
+        static let shared = Keeper()
+        private var made: Task<HoldBed, any Error>?
+
+        func bed() async throws -> HoldBed {
+            let task = made ?? Task { try await HoldBed.make() }
+            made = task
+            return try await task.value
+        }
+    }
+
+    static func shared() async throws -> HoldBed { try await Keeper.shared.bed() }
+
+    private static func make() async throws -> HoldBed {
+        let backstage = try await Backstage.shared()
+        var configuration = try backstage.configuration()
+        configuration.roles = ["approver: [managers, dba]"]
+        configuration.rules = [
+            """
+              - id: ask-briefly
+                priority: 1
+                where: { targets: [orders] }
+                what: { kinds: [update], tables: [public.order_items] }
+                effect: hold
+                approval: { approvers: [managers], wait: 1s }
+              - id: ask-first
+                priority: 1
+                where: { targets: [orders] }
+                what: { kinds: [update], tables: [public.products] }
+                effect: hold
+                approval: { approvers: [managers, dba], wait: 60s, wait_in_transaction: 1s }
+            """,
+            """
+              - id: ask-session
+                priority: 1
+                where: { targets: [closed] }
+                what: { kinds: [session] }
+                effect: hold
+                approval: { approvers: [managers], wait: 60s }
+            """,
+        ]
+        return HoldBed(
+            gateway: try await Gateway.start(configuration), server: backstage.server,
+            alice: try backstage.provider.token(for: "alice"), bob: try backstage.provider.token(for: "bob"),
+            carol: try backstage.provider.token(for: "carol"), backstage: backstage)
+    }
+
+    func writer() -> Endpoint { gateway.endpoint("writer@orders", token: alice) }
+    func direct() -> Endpoint { backstage.direct() }
+
+    /// The pending approval whose normalised statement holds `marker`, whole.
+    func pending(_ marker: String) async throws -> JSON {
+        let end = ContinuousClock.now + .seconds(40)
+        repeat {
+            let listed = try await call("GET", "/approvals?state=pending", as: carol)
+            if let found = listed["approvals"]?.elements.first(where: { mentions($0, marker) }), let id = found["id"]?.string {
+                return try await approval(id)
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        } while ContinuousClock.now < end
+        throw HarnessError("nothing waits that says \(marker)")
+    }
+
+    func state(of marker: String) async throws -> String {
+        let listed = try await call("GET", "/approvals?limit=200", as: carol)
+        return listed["approvals"]?.elements.first { mentions($0, marker) }?["state"]?.string ?? "absent"
+    }
+
+    private func mentions(_ approval: JSON, _ marker: String) -> Bool {
+        approval["normalized"]?.string?.split { !$0.isLetter && $0 != "_" }.contains(Substring(marker)) == true
+    }
+
+    func approval(_ id: String) async throws -> JSON { try await call("GET", "/approvals/\(id)", as: carol) }
+
+    func decide(_ id: String, _ act: String, _ comment: String, as token: String) async throws -> JSON {
+        try await call("POST", "/approvals/\(id)/\(act)", #"{"comment":"\#(comment)"}"#, as: token)
+    }
+
+    /// The token travels through standard input: it is nobody's business on this machine.
+    private func call(_ method: String, _ path: String, _ body: String? = nil, as token: String) async throws -> JSON {
+        let told = try await Shell.run(
+            "curl",
+            ["-sS", "-X", method, "-H", "@-", "-H", "Content-Type: application/json"] + (body.map { ["-d", $0] } ?? [])
+                + ["http://127.0.0.1:\(gateway.configuration.adminPort)/api/v1\(path)"],
+            input: "Authorization: Bearer \(token)\n")
+        return try JSON.parse(told.output)
+    }
+}
