@@ -48,11 +48,13 @@ public struct Target: Sendable, Hashable {
     public var clientAuthentication: ClientAuthentication?
     /// In the file's order; the first is used when the login name has no role.
     public var roles: [Role]
+    /// How the target is asked for the number of rows of a statement; nil: it is not.
+    public var estimates: RowEstimates?
 
     public init(
         name: String, protocolName: ProtocolName, host: String, port: Int, database: String, otherDatabases: [String] = [],
         labels: [String: String] = [:], tls: UpstreamTLS = UpstreamTLS(), durability: Durability = .written,
-        clientAuthentication: ClientAuthentication? = nil, roles: [Role]
+        clientAuthentication: ClientAuthentication? = nil, roles: [Role], estimates: RowEstimates? = nil
     ) {
         self.name = name
         self.protocolName = protocolName
@@ -65,6 +67,20 @@ public struct Target: Sendable, Hashable {
         self.durability = durability
         self.clientAuthentication = clientAuthentication
         self.roles = roles
+        self.estimates = estimates
+    }
+}
+
+/// `EXPLAIN` on a side connection.
+public struct RowEstimates: Sendable, Hashable {
+    /// The target's role that explains: it should be able to read, and nothing else.
+    public var role: String
+    /// Milliseconds; a number that is not there by then is not known.
+    public var timeout: Int
+
+    public init(role: String, timeout: Int) {
+        self.role = role
+        self.timeout = timeout
     }
 }
 

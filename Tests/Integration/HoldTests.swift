@@ -58,7 +58,8 @@ extension IntegrationTests {
             let bed = try await HoldBed.shared()
             let position = try bed.server.logPosition()
             let answer = try JSON.parse(
-                try await bed.writer().python("held-cancel", ["UPDATE products AS cancelled SET title = 'x' WHERE title = 'none-3'"]).output)
+                try await bed.writer().python("held-cancel", ["UPDATE products AS cancelled SET title = 'x' WHERE title = 'none-3'"]).output
+            )
             #expect(answer["answer"]?["sqlstate"]?.string == "57014")
             #expect(answer["after"]?.number == 1)
             #expect(try await bed.state(of: "cancelled") == "withdrawn")
@@ -180,7 +181,8 @@ extension IntegrationTests {
 
         @Test func aHeldSessionWaitsBeforeItsFirstStatement() async throws {
             let bed = try await HoldBed.shared()
-            async let told = bed.gateway.endpoint("closed", token: bed.alice).psql([], input: "SELECT count(*) > 0 FROM products;\nSELECT count(*) > 0 FROM products;\n")
+            async let told = bed.gateway.endpoint("closed", token: bed.alice).psql(
+                [], input: "SELECT count(*) > 0 FROM products;\nSELECT count(*) > 0 FROM products;\n")
             let approval = try await bed.pending("session")
             #expect(approval["kind"]?.string == "session")
             _ = try await bed.decide(try #require(approval["id"]?.string), "approve", "", as: bed.carol)

@@ -58,6 +58,14 @@ struct BodyReader {
         index += count
     }
 
+    /// The next `count` type OIDs, without moving on.
+    func typeOIDs(_ count: Int) throws(ProtocolViolation) -> [UInt32] {
+        var rest = self
+        var types: [UInt32] = []
+        for _ in 0..<count { types.append(try rest.integer()) }
+        return types
+    }
+
     /// Checks that the body ends here.
     func finish() throws(ProtocolViolation) {
         guard index == end else {

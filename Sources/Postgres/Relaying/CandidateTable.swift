@@ -16,6 +16,8 @@ struct CandidateTable {
         let judgements: [Judgement]
         /// The statement's text, kept where it must be approved before it is bound.
         var text: ByteBuffer?
+        /// The parameter types that its Parse gave, kept with it.
+        var types: [UInt32] = []
     }
 
     private var unnamed: [Candidate] = []
@@ -63,9 +65,10 @@ struct CandidateTable {
     }
 
     /// The one text that `name` stands for; nil where that is not certain, or was not kept.
-    func text(of name: ServerName, in segment: UInt64) -> ByteBuffer? {
+    func text(of name: ServerName, in segment: UInt64) -> (text: ByteBuffer, types: [UInt32])? {
         guard let candidates = name.isEmpty ? unnamed : named[name], let last = candidates.last else { return nil }
-        return candidates.count == 1 || last.segment == segment ? last.text : nil
+        guard candidates.count == 1 || last.segment == segment, let text = last.text else { return nil }
+        return (text, last.types)
     }
 
     /// All that `name` may ever have stood for while it is known.

@@ -75,7 +75,7 @@ struct BoundParameters: Equatable {
         return parts
     }
 
-    private func format(of index: Int) -> Int16 {
+    func format(of index: Int) -> Int16 {
         formats.count == 1 ? formats[0] : formats.indices.contains(index) ? formats[index] : 0
     }
 }

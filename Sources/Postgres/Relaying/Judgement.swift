@@ -27,6 +27,8 @@ final class Judgement {
 
     /// How many times running the statement makes the server ask the client for copy data.
     let copyIns: Int
+    /// The verdict depends on how many rows the statement works on, which can be asked for.
+    let needsEstimate: Bool
     /// It runs what a name stands for, which may be another thing each time.
     let runsNames: Bool
 
@@ -34,11 +36,14 @@ final class Judgement {
     var isDenied: Bool { verdict.decision != .allow }
     /// A person must approve it first.
     var isHeld: Bool { verdict.decision == .hold }
+    /// Whether it may run is decided when it is bound, where its parameters are known.
+    var waitsForBind: Bool { isHeld || needsEstimate }
 
     init(
         actions: [Action], verdict: Verdict, record: [UInt8], epoch: Epoch, mayRevealMasked: Bool, mayEchoMasked: Bool = false,
-        copyMask: CopyMaskPlan? = nil, analysis: Analysis?
+        copyMask: CopyMaskPlan? = nil, needsEstimate: Bool = false, analysis: Analysis?
     ) {
+        self.needsEstimate = needsEstimate
         self.actions = actions
         self.verdict = verdict
         self.record = record
@@ -118,6 +123,10 @@ protocol RelayJudge: AnyObject {
     /// Decides on a request that has no text: `function_call`, or `bind` and `fetch` of a `name` that the protocol did not
     /// make (it may be one that SQL made).
     func judge(request kind: String, of name: ServerName) -> Judgement
+    /// Numbers of rows can be known now: nothing that the session did makes its names mean something else elsewhere.
+    var canEstimate: Bool { get }
+    /// The same statement, with the number of rows that it works on; nil where nobody knows.
+    func estimated(_ judgement: Judgement, rows: Int?) -> Judgement
     /// The same statement, as it came out of a hold.
     func settled(_ judgement: Judgement, by outcome: HoldOutcome) -> Judgement
     /// A judgement on the session as a whole, which `verdict` holds.

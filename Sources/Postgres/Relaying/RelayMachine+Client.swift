@@ -20,6 +20,7 @@ extension RelayMachine {
         }
         if withholdsTail { withhold(input, &run, &sink) } else { flush(input, &run, &sink) }
         if finishedHold?.offset != clientOffset { finishedHold = nil }
+        if finishedEstimate?.offset != clientOffset { finishedEstimate = nil }
         input.moveReaderIndex(to: run.cursor)
         if input.readableBytes == 0 { input.clear(minimumCapacity: 0) }
         return progress
@@ -166,6 +167,12 @@ extension RelayMachine {
         case .made(let made): judgement = made
         case .wait(let progress): return .wait(progress)
         }
+        if judgement.needsEstimate {
+            switch estimate(judgement, text: text) {
+            case .wait(let progress): return .wait(progress)
+            case .settled(let made): judgement = made
+            }
+        }
         judgement = judge.overBudget(judgement) ?? judgement
         if judgement.isHeld {
             switch settle(judgement, text: text, parameters: nil) {
@@ -195,6 +202,7 @@ extension RelayMachine {
         let text = try body.cStringBytes()
         let types: Int16 = try body.integer()
         guard types >= 0 else { throw ProtocolViolation("a Parse of \(types) parameter types") }
+        let typesStart = body
         try body.skip(Int(types) * 4)
         try body.finish()
         let judgement: Judgement
@@ -209,10 +217,14 @@ extension RelayMachine {
         sink.record(judgement, at: clientOffset)
         let proposal = propose()
         pending.append(PendingRequest(kind: .parse, name: name, judgements: [judgement], proposal: proposal))
-        // What is held waits when it is bound.
-        guard judgement.isDenied, !judgement.isHeld else {
-            let kept = judgement.isHeld ? text : nil
-            statements.propose(.init(id: proposal, segment: segment, judgements: [judgement], text: kept), as: name)
+        // What is held waits when it is bound, and rows are estimated with parameters.
+        guard judgement.isDenied, !judgement.waitsForBind else {
+            var candidate = CandidateTable.Candidate(id: proposal, segment: segment, judgements: [judgement])
+            if judgement.waitsForBind {
+                candidate.text = text
+                candidate.types = try typesStart.typeOIDs(Int(types))
+            }
+            statements.propose(candidate, as: name)
             return .pass
         }
         deny(header, input, &run, &sink, by: .failingParse(judgement.verdict.rule), judgement)

@@ -12,28 +12,51 @@ extension RelayMachine {
         if portals.count >= limits.statementsPerSession, !portal.isEmpty, !portals.isKnown(portal) {
             throw ProtocolViolation("more than \(limits.statementsPerSession) portals are open", code: .programLimitExceeded)
         }
-        switch withinBudget(confirmed(statement, statements.judgements(of: statement, in: segment), orElse: "bind")) {
+        switch confirmed(statement, statements.judgements(of: statement, in: segment), orElse: "bind") {
         case .wait(let progress): return .wait(progress)
-        case .denied(let found):
-            var judgement = found
-            if judgement.isHeld {
-                let parameters = try BoundParameters(&body)
-                switch settle(judgement, text: text(behind: statement), parameters: parameters) {
-                case .wait(let progress): return .wait(progress)
-                case .settled(let made): judgement = made
-                }
+        case .denied(let judgement):
+            let known = text(behind: statement)
+            switch try decide(judgement, known?.text, known?.types ?? [], &body) {
+            case .wait(let progress): return .wait(progress)
+            case .settled(let judgement): return bind(judgement, to: portal, header, input, &run, &sink)
             }
-            sink.record(judgement, at: clientOffset)
-            guard judgement.isDenied else { return bound([judgement], to: portal) }
-            pending.append(PendingRequest(kind: .bind, name: portal, judgements: [judgement], proposal: propose()))
-            deny(header, input, &run, &sink, by: .failingBind, judgement)
-            return .replaced
-        case .allowed(let judgements): return bound(judgements, to: portal)
+        case .allowed(let judgements):
+            guard let over = judgements.lazy.compactMap(judge.overBudget).first else { return bound(judgements, to: portal) }
+            // Its text was not kept, since nothing said that it might have to be approved.
+            return bind(unapproved(over), to: portal, header, input, &run, &sink)
         }
     }
 
+    /// What waits for its Bind: the number of rows first, then a budget, then a person.
+    private mutating func decide(
+        _ found: Judgement, _ text: ByteBuffer?, _ types: [UInt32], _ body: inout BodyReader
+    ) throws(ProtocolViolation) -> Settled {
+        var judgement = found
+        guard judgement.waitsForBind else { return .settled(judgement) }
+        let parameters = try BoundParameters(&body)
+        if judgement.needsEstimate {
+            switch estimate(judgement, text: text, types: types, parameters: parameters) {
+            case .wait(let progress): return .wait(progress)
+            case .settled(let made): judgement = made
+            }
+        }
+        judgement = judge.overBudget(judgement) ?? judgement
+        return judgement.isHeld ? settle(judgement, text: text, parameters: parameters) : .settled(judgement)
+    }
+
+    private mutating func bind(
+        _ judgement: Judgement, to portal: ServerName, _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run,
+        _ sink: inout some RelaySink
+    ) -> Step {
+        sink.record(judgement, at: clientOffset)
+        guard judgement.isDenied else { return bound([judgement], to: portal) }
+        pending.append(PendingRequest(kind: .bind, name: portal, judgements: [judgement], proposal: propose()))
+        deny(header, input, &run, &sink, by: .failingBind, judgement)
+        return .replaced
+    }
+
     /// The text that a Bind of `name` runs, where that is certain.
-    private func text(behind name: ServerName) -> ByteBuffer? {
+    private func text(behind name: ServerName) -> (text: ByteBuffer, types: [UInt32])? {
         judge.isNamedBySQL(name) ? nil : statements.text(of: name, in: segment)
     }
 

@@ -18,6 +18,8 @@ struct RelayMachine {
         case needsCatalog
         /// What comes next depends on an answer that the server has yet to give.
         case needsServer
+        /// The server must be asked how many rows the next request works on: put the number into `finishedEstimate`, come back.
+        case needsEstimate(EstimateQuestion)
         /// A person must say whether the next request goes on: put the outcome into `finishedHold`, come back.
         case needsApproval(HeldAction)
         /// The client said goodbye.
@@ -61,6 +63,8 @@ struct RelayMachine {
     var finishedAnalysis: (offset: UInt64, analysis: Analysis)?
     /// What became of the request at this place of the client's stream, which was held.
     var finishedHold: (offset: UInt64, rule: String, outcome: HoldOutcome)?
+    /// How many rows the request at this place works on, as far as can be known.
+    var finishedEstimate: (offset: UInt64, rows: Int?)?
     /// Nothing of the session goes on before this is settled.
     var sessionHold: Verdict?
     /// Messages of the client since its last Sync that the server has not seen, because one behind them waits.

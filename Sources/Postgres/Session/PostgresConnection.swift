@@ -285,7 +285,8 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             return fail(
                 HandshakeError(sqlState: SQLState.connectionFailure.rawValue, message: "the target's TLS settings do not work"), context)
         }
-        let needsCatalog = !gateway.configuration.policy.masks(for: permitted.permit).isEmpty || usesTables(permitted)
+        let needsCatalog =
+            !gateway.configuration.policy.masks(for: permitted.permit).isEmpty || usesTables(permitted) || target.estimates != nil
         let catalog =
             needsCatalog
             ? postgres.shared.catalog(of: target, role: role, database: database, clock: gateway.clock, logger: gateway.logger) : nil
@@ -385,11 +386,12 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         _ analyzer: StatementAnalyzer, _ catalog: TargetCatalog?, _ loop: any EventLoop
     ) -> RelaySession {
         let policy = gateway.configuration.policy
+        let estimator = postgres.shared.estimator(of: permitted.target, database: database, logger: gateway.logger)
         let isReplication = startup.replication != .none
         let judge = SessionJudge(
             gateway: gateway, permit: permitted.permit, admittedUnder: permitted.generation, catalog: catalog, isReplication: isReplication,
             searchPathIsKnown: !startup.settings.contains { $0.name == "search_path" || $0.name == "role" || $0.name == nil },
-            maskRules: columnMaskRules(policy.masks(for: permitted.permit)),
+            maskRules: columnMaskRules(policy.masks(for: permitted.permit)), hasEstimator: estimator != nil,
             invalidateCatalogs: { [shared = postgres.shared] in shared.invalidateCatalogs(of: permitted.target.name, database: database) })
         var machine = RelayMachine(judge: judge, analyzer: analyzer, limits: gateway.configuration.limits, isReplication: isReplication)
         machine.sessionHold = sessionHold
@@ -398,7 +400,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         return RelaySession(
             permitted: permitted, gateway: gateway, eventLoop: loop, loopRecorder: loopRecorder, recorder: recorder,
             judge: judge, machine: machine, facts: .init(database: database, application: startup.applicationName), catalog: catalog,
-            analysisThreads: postgres.shared.analysisThreads
+            estimator: estimator, analysisThreads: postgres.shared.analysisThreads
         ) { totals in
             if let place { gateway.sessions.leave(place, session: permitted.session) }
             gateway.observer.sessionEnded(permitted.session, totals)

@@ -59,6 +59,7 @@ public final class PostgresShared: Sendable {
     let cancels: CancelRegistry
     let analysisThreads = AnalysisThreads()
     private let catalogs = Mutex<[CatalogKey: TargetCatalog]>([:])
+    private let estimators = Mutex<[CatalogKey: RowEstimator]>([:])
     private let contexts = Mutex<[ContextKey: UpstreamTLSContext]>([:])
     private let analyzers: [ObjectIdentifier: NIOLoopBound<StatementAnalyzer>]
 
@@ -111,6 +112,18 @@ public final class PostgresShared: Sendable {
         }
         for catalog in stale {
             catalog.invalidate()
+        }
+    }
+
+    func estimator(of target: Target, database: String, logger: Logger) -> RowEstimator? {
+        guard let estimates = target.estimates, let role = target.roles.first(where: { $0.name == estimates.role }) else { return nil }
+        return estimators.withLock { estimators in
+            let key = CatalogKey(target: target, role: role.name, database: database)
+            if let estimator = estimators[key] { return estimator }
+            let estimator = RowEstimator(
+                target: target, role: role, database: database, timeout: .milliseconds(estimates.timeout), logger: logger)
+            estimators[key] = estimator
+            return estimator
         }
     }
 

@@ -19,6 +19,7 @@ final class RelaySession: CommitWaiter {
     let judge: SessionJudge
     let facts: Facts
     private let catalog: TargetCatalog?
+    private let estimator: RowEstimator?
     var machine: RelayMachine
     private var client: RelayHandler?
     private var server: RelayHandler?
@@ -53,7 +54,8 @@ final class RelaySession: CommitWaiter {
 
     init(
         permitted: Permitted, gateway: Gateway, eventLoop: any EventLoop, loopRecorder: LoopRecorder, recorder: SessionRecorder,
-        judge: SessionJudge, machine: RelayMachine, facts: Facts, catalog: TargetCatalog?, analysisThreads: AnalysisThreads,
+        judge: SessionJudge, machine: RelayMachine, facts: Facts, catalog: TargetCatalog?, estimator: RowEstimator?,
+        analysisThreads: AnalysisThreads,
         onEnd: @escaping (SessionTotals) -> Void
     ) {
         self.permitted = permitted
@@ -65,6 +67,7 @@ final class RelaySession: CommitWaiter {
         self.machine = machine
         self.facts = facts
         self.catalog = catalog
+        self.estimator = estimator
         self.onEnd = onEnd
         durability = permitted.target.durability
         output = SessionOutput(recorder: recorder)
@@ -176,6 +179,7 @@ final class RelaySession: CommitWaiter {
             case .needsServer: clientIsBlocked = true
             case .needsAnalysis(let text): analyse(text)
             case .needsCatalog: refreshCatalog { $0.clientWaits = $1 }
+            case .needsEstimate(let question): estimate(question)
             case .needsApproval(let held): begin(held)
             case .terminated: end(.terminated)
             }
@@ -224,6 +228,24 @@ final class RelaySession: CommitWaiter {
                 session.resumeReads()
             }
         }
+    }
+
+    private func estimate(_ question: EstimateQuestion) {
+        var question = question
+        question.searchPath = judge.searchPath
+        clientWaits = true
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        let (loop, offset) = (eventLoop, machine.clientOffset)
+        let answer: @Sendable (Int?) -> Void = { rows in
+            loop.execute {
+                let session = bound.value
+                session.clientWaits = false
+                session.machine.finishedEstimate = (offset, rows)
+                session.pumpClient()
+                session.resumeReads()
+            }
+        }
+        if let estimator { estimator.estimate(question, then: answer) } else { answer(nil) }
     }
 
     private func refreshCatalog(_ wait: @escaping (RelaySession, Bool) -> Void) {

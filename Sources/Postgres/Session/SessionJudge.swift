@@ -46,11 +46,16 @@ final class SessionJudge: RelayJudge {
     /// The catalog was read again on behalf of the statement now judged; it is not read twice for one.
     private var hasRefreshed = false
 
+    /// Relations were made or changed in this session: a side connection may know others by their names.
+    private var changedRelations = false
+    private let hasEstimator: Bool
+
     init(
         gateway: Gateway, permit: Permit, admittedUnder: UInt64, catalog: TargetCatalog?, isReplication: Bool, searchPathIsKnown: Bool,
-        maskRules: [ColumnMaskRule], invalidateCatalogs: @escaping () -> Void
+        maskRules: [ColumnMaskRule], hasEstimator: Bool, invalidateCatalogs: @escaping () -> Void
     ) {
         self.invalidateCatalogs = invalidateCatalogs
+        self.hasEstimator = hasEstimator
         self.gateway = gateway
         configuration = gateway.configuration
         // The permit is of the configuration that admitted the session: if that has changed since, `follow` asks anew.
@@ -171,6 +176,20 @@ final class SessionJudge: RelayJudge {
         return [own] + definitions
     }
 
+    var canEstimate: Bool { searchPathIsKnown && !changedRelations && !ranUnknownCode && catalog?.snapshot != nil }
+
+    /// The schemas in which names are looked up, for a side connection.
+    var searchPath: [String] { catalog?.snapshot?.searchPath ?? [] }
+
+    func estimated(_ judgement: Judgement, rows: Int?) -> Judgement {
+        let actions = judgement.actions.map { action in
+            var action = action
+            if action.estimatedRows == nil { action.estimatedRows = rows }
+            return action
+        }
+        return decide(actions, epoch, judgement.analysis, isEstimated: true)
+    }
+
     func settled(_ judgement: Judgement, by outcome: HoldOutcome) -> Judgement {
         var verdict: Verdict
         switch outcome {
@@ -201,7 +220,9 @@ final class SessionJudge: RelayJudge {
         return true
     }
 
-    private func decide(_ actions: [Action], _ epoch: Judgement.Epoch, _ analysis: Analysis?) -> Judgement {
+    private func decide(
+        _ actions: [Action], _ epoch: Judgement.Epoch, _ analysis: Analysis?, isEstimated: Bool = false
+    ) -> Judgement {
         let resolver: any NameResolver = catalog?.snapshot?.resolver(searchPath: context.searchPath) ?? UnknownNames()
         var verdict = Verdict(decision: .allow, rule: "gatehouse.empty")
         let now = gateway.clock.wallTime()
@@ -217,7 +238,11 @@ final class SessionJudge: RelayJudge {
                 hint: "Connect anew, or use the same names again.", category: .limit)
         }
         if verdict.decision != .deny, let refused = maskRefusal(actions) { verdict = refused }
-        return make(actions, verdict, epoch, analysis)
+        let needsEstimate =
+            hasEstimator && !isEstimated && actions.count == 1
+            && configuration.policy.needsRowEstimate(
+                actions[0], under: permit, resolver: resolver, at: gateway.clock.wallTime())
+        return make(actions, verdict, epoch, analysis, needsEstimate: needsEstimate)
     }
 
     /// Statements whose answers cannot be masked, or that would carry masked values elsewhere.
@@ -277,7 +302,9 @@ final class SessionJudge: RelayJudge {
         }
     }
 
-    func make(_ actions: [Action], _ verdict: Verdict, _ epoch: Judgement.Epoch, _ analysis: Analysis?) -> Judgement {
+    func make(
+        _ actions: [Action], _ verdict: Verdict, _ epoch: Judgement.Epoch, _ analysis: Analysis?, needsEstimate: Bool = false
+    ) -> Judgement {
         let kinds = Set(actions.flatMap(\.kinds))
         let ruling = VerdictRecord.Ruling(verdict: verdict, kinds: kinds, policyVersion: configuration.policy.version)
         let planner = catalog?.planner(for: maskRules)
@@ -294,7 +321,7 @@ final class SessionJudge: RelayJudge {
         let echoes = !maskRules.isEmpty && (planner.map { planner in actions.contains { planner.mayEchoMasked($0, in: context) } } ?? true)
         return Judgement(
             actions: actions, verdict: verdict, record: (try? ruling.encoded()) ?? [], epoch: epoch, mayRevealMasked: reveals,
-            mayEchoMasked: echoes, copyMask: copyMask, analysis: analysis)
+            mayEchoMasked: echoes, copyMask: copyMask, needsEstimate: needsEstimate, analysis: analysis)
     }
 
     private func mayRevealMasked(_ actions: [Action]) -> Bool {
@@ -354,6 +381,7 @@ final class SessionJudge: RelayJudge {
         let effects = judgement.effects
         if effects.isEmpty { return }
         if effects.contains(.changesSchema) {
+            changedRelations = true
             schemaChanged = true
             invalidateCatalogs()
         }

@@ -36,6 +36,7 @@ extension SettingsReader {
         let options = TargetOptions(
             opaque: section.choice("opaque") ?? .rules, functions: section.has("functions") ? readNames(section, "functions") : nil)
         let roles = readRoles(section)
+        let estimates = readEstimates(section, roles)
         guard let name, let protocolName, let address, let database else { return nil }
         if address.port == 0 {
             problems.error(section.place(of: "address"), "`\(section.name("address"))` has port 0; name the server's port")
@@ -43,8 +44,28 @@ extension SettingsReader {
         return ReadTarget(
             target: Target(
                 name: name, protocolName: protocolName, host: address.host, port: address.port ?? 5432, database: database,
-                otherDatabases: others, labels: labels, tls: tls, durability: durability, clientAuthentication: auth, roles: roles),
+                otherDatabases: others, labels: labels, tls: tls, durability: durability, clientAuthentication: auth, roles: roles,
+                estimates: estimates),
             defaultDecision: decision, options: options, place: section.place(of: "name"))
+    }
+
+    private func readEstimates(_ section: Section, _ roles: [Target.Role]) -> RowEstimates? {
+        guard let part = section.section("estimates") else { return nil }
+        defer { part.finish() }
+        if !part.has("role") { _ = part.required("role", like: "reader") }
+        let timeout: Int? = part.value("timeout") { text throws(ValueError) in
+            let milliseconds = try parseDuration(text).map { $0 / .milliseconds(1) } ?? 0
+            guard (10...10_000).contains(milliseconds) else { throw ValueError(message: "must be between 10ms and 10s") }
+            return Int(milliseconds)
+        }
+        guard let role = part.scalar("role") else { return nil }
+        let names = roles.map(\.name)
+        guard names.contains(role.text) else {
+            problems.error(
+                role.place, "`\(part.name("role"))`: the target has no role `\(role.written)`\(suggestion(for: role.text, among: names))")
+            return nil
+        }
+        return RowEstimates(role: role.text, timeout: timeout ?? 500)
     }
 
     private func readLabels(_ section: Section) -> [String: String] {

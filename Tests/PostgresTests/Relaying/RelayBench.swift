@@ -153,6 +153,8 @@ final class ScriptedJudge: RelayJudge {
             analysis: judgement.analysis)
     }
 
+    var canEstimate = false
+    func estimated(_ judgement: Judgement, rows: Int?) -> Judgement { judgement }
     var overspent: Verdict?
     func overBudget(_ judgement: Judgement) -> Judgement? {
         overspent.map {

@@ -109,6 +109,36 @@ final class CatalogConnection {
         }
     }
 
+    /// Runs one statement with parameters. The connection must not be used any more after an error.
+    func run(
+        _ text: String, types: [UInt32], values: [[UInt8]?], formats: [Int16], deadline: Deadline, body: (CatalogResult) throws -> Void
+    ) throws {
+        let count = Int32(clamping: values.count)
+        let formats = values.indices.map { Int32(formats.indices.contains($0) ? formats[$0] : 0) }
+        let types = values.indices.map { Oid(types.indices.contains($0) ? types[$0] : 0) }
+        let lengths = values.map { Int32(clamping: $0?.count ?? 0) }
+        // Text values end in NUL, which libpq counts by itself.
+        let storage = values.map { value in value.map { ContiguousArray(($0 + [0]).map { CChar(bitPattern: $0) }) } }
+        func send(_ index: Int, _ pointers: [UnsafePointer<CChar>?]) -> Int32 {
+            guard index < storage.count else {
+                return PQsendQueryParams(connection, text, count, types, pointers, lengths, formats, 0)
+            }
+            guard let value = storage[index] else { return send(index + 1, pointers + [nil]) }
+            return value.withUnsafeBufferPointer { send(index + 1, pointers + [$0.baseAddress]) }
+        }
+        guard values.count <= Self.maximumParameters, send(0, []) == 1 else { throw CatalogError("the statement could not be sent") }
+        while true {
+            try wait(until: deadline)
+            guard let result = PQgetResult(connection) else { return }
+            defer { PQclear(result) }
+            guard PQresultStatus(result) == PGRES_TUPLES_OK else { throw CatalogError("the statement could not be explained") }
+            try body(CatalogResult(result))
+        }
+    }
+
+    /// Each takes a frame of the stack.
+    private static let maximumParameters = 1_000
+
     /// Until a result is there, or the end of them: PQgetResult must not block, since it knows no deadline.
     private func wait(until deadline: Deadline) throws {
         while PQisBusy(connection) == 1 {
