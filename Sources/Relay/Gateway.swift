@@ -29,6 +29,8 @@ public final class Gateway: Sendable {
     public let authenticator: any Authenticator
     public let sessions: SessionRegistry
     public let observer: any SessionObserver
+    /// Where the passwords of targets' accounts come from that the configuration does not hold.
+    public let secrets: any SecretResolver
     public let recorders: LoopRecorders
     /// Why no new session may start now (the recorder's disk or backlog is full), nil when one may.
     public let obstacle: @Sendable () -> String?
@@ -37,7 +39,7 @@ public final class Gateway: Sendable {
 
     public init(
         node: String, clock: any GatewayClock, logger: Logger, authenticator: any Authenticator, sessions: SessionRegistry,
-        observer: any SessionObserver, recorders: LoopRecorders,
+        observer: any SessionObserver, secrets: any SecretResolver = NoSecrets(), recorders: LoopRecorders,
         obstacle: @escaping @Sendable () -> String? = { nil }, configuration: LiveConfiguration
     ) {
         self.obstacle = obstacle
@@ -47,6 +49,7 @@ public final class Gateway: Sendable {
         self.authenticator = authenticator
         self.sessions = sessions
         self.observer = observer
+        self.secrets = secrets
         self.recorders = recorders
         liveGeneration = Atomic(configuration.generation)
         live = Mutex(configuration)

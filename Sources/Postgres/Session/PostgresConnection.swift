@@ -276,11 +276,14 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         let needsCatalog = !gateway.configuration.policy.masks(for: permitted.permit).isEmpty || usesTables(permitted)
         let catalog =
             needsCatalog
-            ? postgres.shared.catalog(of: target, role: role, database: database, clock: gateway.clock, logger: gateway.logger) : nil
+            ? postgres.shared.catalog(
+                of: target, role: role, database: database, secrets: gateway.secrets, clock: gateway.clock, logger: gateway.logger) : nil
         let connector = UpstreamConnector(target: target, role: role, tls: tls, limits: limits)
         let loop = context.eventLoop
         let bound = NIOLoopBound((self, context), eventLoop: loop)
-        firstCatalog(catalog, loop).flatMap { connector.connect(on: loop, startup: upstream) }.whenComplete { result in
+        firstCatalog(catalog, loop).flatMap { [secrets = gateway.secrets, logger = gateway.logger] in
+            connector.connect(on: loop, startup: upstream, secrets: secrets, logger: logger)
+        }.whenComplete { result in
             let (connection, context) = bound.value
             switch result {
             case .failure(let error):

@@ -114,11 +114,14 @@ public final class PostgresShared: Sendable {
         }
     }
 
-    func catalog(of target: Target, role: Target.Role, database: String, clock: any GatewayClock, logger: Logger) -> TargetCatalog {
+    func catalog(
+        of target: Target, role: Target.Role, database: String, secrets: any SecretResolver, clock: any GatewayClock, logger: Logger
+    ) -> TargetCatalog {
         catalogs.withLock { catalogs in
             let key = CatalogKey(target: target, role: role.name, database: database)
             if let catalog = catalogs[key] { return catalog }
-            let catalog = TargetCatalog(target: target, role: role, database: database, clock: clock, logger: logger)
+            let catalog = TargetCatalog(
+                target: target, role: role, database: database, secrets: secrets, clock: clock, logger: logger)
             catalogs[key] = catalog
             return catalog
         }

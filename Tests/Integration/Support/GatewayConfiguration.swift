@@ -19,6 +19,9 @@ struct GatewayConfiguration: Sendable {
     var plaintext = "refuse"
     var upstream = Upstream.verifyFull
     var durability = "written"
+    /// The account behind `reader`, and where its password comes from.
+    var readerUser = "app_ro"
+    var readerPasswordLine = "password: ${env:\(Self.readerVariable)}"
     /// Whole sections besides the others.
     var sections: [String] = []
     /// Lines of the `limits` section.
@@ -128,7 +131,7 @@ struct GatewayConfiguration: Sendable {
 
             """
         if roles.contains("reader") {
-            lines += "      - name: reader\n        user: app_ro\n        password: ${env:\(Self.readerVariable)}\n"
+            lines += "      - name: reader\n        user: \(readerUser)\n        \(readerPasswordLine)\n"
         }
         if roles.contains("writer") {
             lines += "      - name: writer\n        user: app_rw\n        password_file: \(writerPasswordFile)\n"
