@@ -9,11 +9,13 @@ import Metrics
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Outward
 import Policy
 import Postgres
 import Recording
 import Relay
 import Review
+import Secrets
 import Settings
 import Synchronization
 
@@ -30,6 +32,11 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     let registry = PrometheusRegistry()
     MetricsSystem.bootstrap(registry)
     let catalog = try SQLiteCatalog(path: data + "/catalog.sqlite")
+
+    // Who else is told of what happens.
+    let outward = try OutwardHub(
+        node: settings.node, version: gatewayVersion, sinks: settings.events, webhooks: settings.webhooks, clock: clock, logger: logger)
+    outward.start()
 
     // Evidence: what an earlier run left is finished first; then a journal for each event loop, and the vault that follows them.
     var vaulting = VaultConfiguration(journalDirectory: recordings.journal, node: settings.node, gatewayVersion: gatewayVersion)
@@ -85,7 +92,10 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     let gateway = Gateway(
         node: settings.node, clock: clock, logger: logger, authenticator: authenticator,
         sessions: SessionRegistry(limits: settings.limits),
-        observer: CatalogObserver(catalog: catalog, node: settings.node, logger: logger), recorders: recorders,
+        observer: SessionObservers([
+            CatalogObserver(catalog: catalog, node: settings.node, logger: logger), OutwardObserver(outward, clock),
+        ]),
+        secrets: SecretKeeper(clock: clock), recorders: recorders,
         obstacle: { vault.isFull ? "its recorder's disk or backlog is full" : catalog.problem },
         configuration: LiveConfiguration(
             policy: PolicyEngine(settings.policy), targets: Dictionary(settings.targets.map { ($0.name, $0) }) { first, _ in first },
@@ -114,7 +124,9 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     // Where it is watched and administered from.
     let console = try ConsoleServer(
         consoleSettings(settings.admin),
-        backend: consoleBackend(settings, gateway, catalog, authenticator, tickets, vault, recordings, retention), metrics: registry,
+        backend: consoleBackend(
+            settings, gateway, catalog, NotifyingAuditLog(catalog, outward), authenticator, tickets, vault, recordings, retention),
+        metrics: registry,
         logger: logger)
 
     // Until it is told to stop: no new sessions, then an end for those that there are.
@@ -153,6 +165,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
                     logged: { try log.note("configuration.reloaded", by: settings.node, detail: ["policy": $0.policy.version]) })
                 for await signal in signals {
                     if signal != SIGHUP { break }
+                    outward.reopen()
                     reloader.reload()
                 }
             }
@@ -176,6 +189,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     await recorders.closeAll()
     try? log.note("gateway.stopped", by: settings.node)
     vault.stop()
+    await outward.stop()
     try await catalog.flush()
     try await catalog.close()
     try await group.shutdownGracefully()

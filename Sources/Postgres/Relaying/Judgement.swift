@@ -27,6 +27,9 @@ final class Judgement {
     /// It runs what a name stands for, which may be another thing each time.
     let runsNames: Bool
 
+    /// More than a plain yes: others are told of it.
+    let isNotable: Bool
+
     var isDenied: Bool { verdict.decision != .allow }
 
     init(
@@ -35,6 +38,7 @@ final class Judgement {
     ) {
         self.actions = actions
         self.verdict = verdict
+        isNotable = verdict.decision != .allow || verdict.approval != nil
         self.record = record
         self.epoch = epoch
         self.mayRevealMasked = mayRevealMasked

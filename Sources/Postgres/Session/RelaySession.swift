@@ -58,7 +58,12 @@ final class RelaySession: CommitWaiter {
         self.catalog = catalog
         self.onEnd = onEnd
         durability = permitted.target.durability
-        output = SessionOutput(recorder: recorder)
+        output = SessionOutput(recorder: recorder) { judgement in
+            gateway.observer.verdict(
+                VerdictReport(
+                    permitted, at: gateway.clock.wallTime(), verdict: judgement.verdict, actions: judgement.actions,
+                    policyVersion: gateway.configuration.policy.version))
+        }
     }
 
     /// What the session's timers hold, instead of a weak reference: that would make each retain of the session a slow one.
