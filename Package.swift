@@ -71,7 +71,7 @@ let package = Package(
         room("Outward", ["GatehouseCore", httpClient, crypto, logging, metrics, nioCore, nioPosix, nioHTTP1, nioSSL]),
         room("S3", ["GatehouseCore", "Recording", httpClient, crypto, logging, nioCore, nioHTTP1, nioSSL]),
         room("Review", ["GatehouseCore", "Policy", "Recording", logging]),
-        room("Catalog", ["GatehouseCore", "Identity", grdb]),
+        room("Catalog", ["GatehouseCore", "Identity", "Policy", grdb]),
         room("Relay", ["GatehouseCore", "Identity", "Policy", "Masking", "Recording", nioCore, nioPosix, logging, metrics]),
         room(
             "Postgres",
@@ -83,7 +83,7 @@ let package = Package(
         room(
             "Console",
             [
-                "GatehouseCore", "Identity", "Catalog", "Recording", "Review", hummingbird, hummingbirdCore, hummingbirdTLS, crypto, nioCore,
+                "GatehouseCore", "Identity", "Policy", "Catalog", "Recording", "Review", hummingbird, hummingbirdCore, hummingbirdTLS, crypto, nioCore,
                 nioSSL, logging, metrics,
             ]),
         .executableTarget(
@@ -116,7 +116,7 @@ let package = Package(
             "Outward", ["GatehouseCore", "ServerSupport", crypto, logging, nioCore, nioPosix, nioSSL],
             exclude: ["ocsf-1.7.0.json", "verify.py"]),
         suite("Review", ["GatehouseCore", "Policy", "Recording", logging]),
-        suite("Catalog", ["GatehouseCore", "Identity", grdb], exclude: ["Fixtures"]),
+        suite("Catalog", ["GatehouseCore", "Identity", "Policy", grdb], exclude: ["Fixtures"]),
         suite("Relay", ["GatehouseCore", "Recording", nioCore, nioEmbedded, nioPosix]),
         suite(
             "Postgres",
@@ -128,7 +128,7 @@ let package = Package(
         suite(
             "Console",
             [
-                "GatehouseCore", "ProviderSupport", "Identity", "Catalog", "Recording", "Review", crypto, hummingbird, nioSSL, x509, logging, metrics,
+                "GatehouseCore", "ProviderSupport", "Identity", "Policy", "Catalog", "Recording", "Review", crypto, hummingbird, nioSSL, x509, logging, metrics,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         .testTarget(name: "CommandsTests", dependencies: ["gatehouse", "GatehouseCore", "Recording", "Review"], swiftSettings: strict),

@@ -102,7 +102,12 @@ public struct OutwardEvent: Sendable, Hashable {
     /// A step of an approval.
     public struct Approval: Sendable, Hashable {
         public enum Step: String, Sendable, Hashable, CaseIterable {
-            case requested, approved, denied, expired, withdrawn, used
+            case requested
+            /// The requester has said why.
+            case explained
+            /// Somebody approved, and more must.
+            case seconded
+            case approved, denied, expired, withdrawn, used
             /// Somebody let their own action through.
             case breakGlass = "break-glass"
         }

@@ -32,6 +32,9 @@ public final class Gateway: Sendable {
     /// Where the passwords of targets' accounts come from that the configuration does not hold.
     public let secrets: any SecretResolver
     public let recorders: LoopRecorders
+    public let approvals: ApprovalDesk
+    /// Where people decide on an approval, by its id.
+    public let approvalLink: @Sendable (String) -> String
     /// Why no new session may start now (the recorder's disk or backlog is full), nil when one may.
     public let obstacle: @Sendable () -> String?
     private let live: Mutex<LiveConfiguration>
@@ -40,6 +43,7 @@ public final class Gateway: Sendable {
     public init(
         node: String, clock: any GatewayClock, logger: Logger, authenticator: any Authenticator, sessions: SessionRegistry,
         observer: any SessionObserver, secrets: any SecretResolver = NoSecrets(), recorders: LoopRecorders,
+        approvals: ApprovalDesk, approvalLink: @escaping @Sendable (String) -> String,
         obstacle: @escaping @Sendable () -> String? = { nil }, configuration: LiveConfiguration
     ) {
         self.obstacle = obstacle
@@ -51,6 +55,8 @@ public final class Gateway: Sendable {
         self.observer = observer
         self.secrets = secrets
         self.recorders = recorders
+        self.approvals = approvals
+        self.approvalLink = approvalLink
         liveGeneration = Atomic(configuration.generation)
         live = Mutex(configuration)
     }

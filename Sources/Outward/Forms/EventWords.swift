@@ -37,6 +37,8 @@ extension OutwardEvent {
         let what = "approval \(approval.id) for \(asked) on \(target) (rule \(approval.rule))"
         switch approval.step {
         case .requested: return "\(asked) asks for approval \(approval.id) on \(target) (rule \(approval.rule))" + because(approval.reason)
+        case .explained: return "\(asked) says why: \(what)" + because(approval.reason)
+        case .seconded: return "\(who) approved, and more must: \(what)" + because(approval.reason)
         case .approved: return "\(who) approved: \(what)" + because(approval.reason)
         case .denied: return "\(who) denied: \(what)" + because(approval.reason)
         case .expired: return "nobody decided in time: \(what)"
@@ -63,7 +65,7 @@ extension OutwardEvent {
             switch approval.step {
             case .breakGlass: .high
             case .requested: .low
-            case .approved, .denied, .expired, .withdrawn, .used: .informational
+            case .explained, .seconded, .approved, .denied, .expired, .withdrawn, .used: .informational
             }
         case .finding(let finding): finding.severity
         case .authenticationFailed: .low

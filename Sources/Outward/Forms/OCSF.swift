@@ -200,7 +200,7 @@ extension OCSF.Shape {
     static func activity(of step: OutwardEvent.Approval.Step) -> OCSF.Activity {
         switch step {
         case .requested: .init(id: 1, name: "Create")
-        case .approved, .denied: .init(id: 3, name: "Update")
+        case .explained, .seconded, .approved, .denied: .init(id: 3, name: "Update")
         case .expired, .withdrawn, .used, .breakGlass: .other(step.rawValue)
         }
     }
