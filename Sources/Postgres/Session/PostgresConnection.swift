@@ -202,7 +202,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             place = try gateway.sessions.enter(
                 ConnectingSession(id: session, principal: identified.principal, targetName: target.name))
         } catch {
-            return fail(full(error), context)
+            return fail(HandshakeError(error), context)
         }
         sessionID = session
         connect(
@@ -220,18 +220,6 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             HandshakeError(
                 sqlState: SQLState.invalidAuthorization.rawValue, message: "\(refusal.reason) (rule \(refusal.rule))", hint: refusal.hint),
             context)
-    }
-
-    private func full(_ refusal: SessionRegistry.Refusal) -> HandshakeError {
-        switch refusal {
-        case .draining: HandshakeError(sqlState: SQLState.cannotConnectNow.rawValue, message: "Gatehouse is shutting down")
-        case .tooManySessions(let limit):
-            HandshakeError(sqlState: SQLState.tooManyConnections.rawValue, message: "Gatehouse has its limit of \(limit) sessions")
-        case .tooManySessionsOfPrincipal(let limit):
-            HandshakeError(
-                sqlState: SQLState.tooManyConnections.rawValue, message: "you have your limit of \(limit) sessions",
-                hint: "Close some, or ask for a higher limits.sessions_per_principal.")
-        }
     }
 
     /// What the startup packet asks for is judged as the statements would be that ask for the same. Plain settings need no rule:
