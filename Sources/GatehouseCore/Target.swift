@@ -24,12 +24,22 @@ public struct Target: Sendable, Hashable {
     public struct Role: Sendable, Hashable {
         public var name: String
         public var user: String
+        /// The account's password; nil when it has none, or when it is got from `source` as a session connects.
         public var password: Secret?
+        public var source: SecretSource?
 
-        public init(name: String, user: String, password: Secret?) {
+        public init(name: String, user: String, password: Secret?, source: SecretSource? = nil) {
             self.name = name
             self.user = user
             self.password = password
+            self.source = source
+        }
+
+        /// The same account with its password in place.
+        public func with(password: Secret) -> Role {
+            var role = self
+            role.password = password
+            return role
         }
     }
 

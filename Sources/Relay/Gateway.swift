@@ -29,6 +29,8 @@ public final class Gateway: Sendable {
     public let authenticator: any Authenticator
     public let sessions: SessionRegistry
     public let observer: any SessionObserver
+    /// Where the passwords of targets' accounts come from that the configuration does not hold.
+    public let secrets: any SecretResolver
     public let recorders: LoopRecorders
     public let approvals: ApprovalDesk
     public let budgets: BudgetLedger
@@ -41,7 +43,7 @@ public final class Gateway: Sendable {
 
     public init(
         node: String, clock: any GatewayClock, logger: Logger, authenticator: any Authenticator, sessions: SessionRegistry,
-        observer: any SessionObserver, recorders: LoopRecorders,
+        observer: any SessionObserver, secrets: any SecretResolver = NoSecrets(), recorders: LoopRecorders,
         approvals: ApprovalDesk, budgets: BudgetLedger, approvalLink: @escaping @Sendable (String) -> String,
         obstacle: @escaping @Sendable () -> String? = { nil }, configuration: LiveConfiguration
     ) {
@@ -52,6 +54,7 @@ public final class Gateway: Sendable {
         self.authenticator = authenticator
         self.sessions = sessions
         self.observer = observer
+        self.secrets = secrets
         self.recorders = recorders
         self.approvals = approvals
         self.budgets = budgets

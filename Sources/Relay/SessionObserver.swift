@@ -71,9 +71,68 @@ public struct AuditEvent: Sendable {
     }
 }
 
+/// What policy said of one action of a session, where that is more than a plain yes.
+public struct VerdictReport: Sendable {
+    public var session: SessionID
+    public var time: WallTime
+    public var protocolName: Target.ProtocolName
+    public var target: String
+    public var role: String
+    public var principal: Principal
+    public var address: String
+    public var verdict: Verdict
+    /// What each of its statements does; `normalized` holds no literals.
+    public var actions: [Action]
+    public var policyVersion: String
+
+    public init(_ permitted: Permitted, at time: WallTime, verdict: Verdict, actions: [Action], policyVersion: String) {
+        session = permitted.session
+        self.time = time
+        protocolName = permitted.target.protocolName
+        target = permitted.target.name
+        role = permitted.permit.role.name
+        principal = permitted.permit.principal
+        address = permitted.identified.accepted.address
+        self.verdict = verdict
+        self.actions = actions
+        self.policyVersion = policyVersion
+    }
+}
+
 /// The index and the audit log, as the relay sees them. Calls return at once; the work is done elsewhere.
 public protocol SessionObserver: Sendable {
     func sessionStarted(_ summary: SessionSummary)
     func sessionEnded(_ id: SessionID, _ totals: SessionTotals)
     func audit(_ event: AuditEvent)
+    /// Called for verdicts other than a plain yes, on the session's event loop.
+    func verdict(_ report: VerdictReport)
+}
+
+extension SessionObserver {
+    public func verdict(_ report: VerdictReport) {}
+}
+
+/// Several observers as one.
+public struct SessionObservers: SessionObserver {
+    private let all: [any SessionObserver]
+
+    public init(_ all: [any SessionObserver]) {
+        self.all = all
+    }
+
+    public func sessionStarted(_ summary: SessionSummary) {
+        for observer in all { observer.sessionStarted(summary) }
+    }
+
+    public func sessionEnded(_ id: SessionID, _ totals: SessionTotals) {
+        for observer in all { observer.sessionEnded(id, totals) }
+    }
+
+    public func audit(_ event: AuditEvent) {
+        for observer in all { observer.audit(event) }
+    }
+
+    public func verdict(_ report: VerdictReport) {
+        for observer in all { observer.verdict(report) }
+    }
 }

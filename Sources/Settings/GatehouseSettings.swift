@@ -17,6 +17,9 @@ public struct GatehouseSettings: Sendable, Hashable {
     public var targets: [Target]
     public var policy: PolicyDocument
     public var limits: Limits
+    /// Where events go.
+    public var events: [EventSink] = []
+    public var webhooks: [Webhook] = []
 }
 
 public struct LogSettings: Sendable, Hashable {

@@ -27,6 +27,8 @@ public struct ReloadPlan: Sendable, Hashable {
             live.append("policy: \(old.policy.version) -> \(new.policy.version)")
         }
         compare(old.limits, new.limits, "limits", needsRestart: false)
+        compare(old.events, new.events, "events", needsRestart: true)
+        compare(old.webhooks, new.webhooks, "webhooks", needsRestart: true)
     }
 
     /// Values are not shown: some are secrets, and the file has them.
@@ -72,6 +74,8 @@ extension GatehouseSettings {
         settings.admin.listen = running.admin.listen
         settings.admin.tls = running.admin.tls
         settings.listeners = running.listeners
+        settings.events = running.events
+        settings.webhooks = running.webhooks
         return settings
     }
 }

@@ -28,12 +28,12 @@ func consoleSettings(_ admin: AdminSettings) throws -> ConsoleSettings {
 
 /// What the admin API asks of the rest of the gateway.
 func consoleBackend(
-    _ settings: GatehouseSettings, _ gateway: Gateway, _ catalog: SQLiteCatalog, _ authenticator: any Authenticator,
+    _ settings: GatehouseSettings, _ gateway: Gateway, _ catalog: SQLiteCatalog, _ audit: any AuditLog, _ authenticator: any Authenticator,
     _ tickets: TicketOffice, _ vault: Vault, _ recordings: Recordings, _ retention: Retention, _ log: EvidenceLog
 ) -> ConsoleBackend {
     ConsoleBackend(
         node: settings.node, version: gatewayVersion, clock: gateway.clock, authenticator: authenticator, sessions: catalog,
-        audit: catalog, tickets: catalog, ticketOffice: tickets,
+        audit: audit, tickets: catalog, ticketOffice: tickets,
         retention: retention, approvals: gateway.approvals,
         readiness: [
             .init(name: "recorder") { recorderCondition(vault) },

@@ -12,7 +12,8 @@ import Settings
 /// The desk at which held actions wait, with its evidence: what happens to an approval is in the log of this node before it
 /// takes effect, and in the audit log.
 func approvalDesk(
-    _ catalog: SQLiteCatalog, _ log: EvidenceLog, _ clock: any GatewayClock, _ logger: Logger
+    _ catalog: SQLiteCatalog, _ log: EvidenceLog, _ notifier: any Notifier, link: @escaping @Sendable (String) -> String,
+    _ clock: any GatewayClock, _ logger: Logger
 ) -> ApprovalDesk {
     ApprovalDesk(
         store: catalog, clock: clock,
@@ -27,6 +28,7 @@ func approvalDesk(
         },
         notify: { event in
             Counter(label: "gatehouse_approvals_total", dimensions: [("event", event.kind.rawValue)]).increment()
+            notifier.notify(OutwardEvent(event, at: clock.wallTime(), link: link))
             guard event.kind == .brokeGlass else { return }
             logger.critical(
                 "somebody let a held action of his own through",
@@ -35,6 +37,35 @@ func approvalDesk(
                     "rule": "\(event.approval.request.rule)", "reason": "\(event.approval.reason)",
                 ])
         })
+}
+
+extension OutwardEvent {
+    /// What others are told of an approval's step.
+    init(_ event: ApprovalEvent, at time: WallTime, link: (String) -> String) {
+        let (approval, request) = (event.approval, event.approval.request)
+        let step: Approval.Step
+        var reason = approval.reason
+        switch event.kind {
+        case .requested: step = .requested
+        case .explained: step = .explained
+        case .seconded: (step, reason) = (.seconded, approval.votes.last?.comment ?? "")
+        case .approved: (step, reason) = (.approved, approval.votes.last?.comment ?? "")
+        case .denied: (step, reason) = (.denied, approval.votes.last?.comment ?? "")
+        case .expired: step = .expired
+        case .withdrawn: step = .withdrawn
+        case .used: step = .used
+        case .brokeGlass: step = .breakGlass
+        }
+        let told = Approval(
+            step: step, id: approval.id, requester: Actor(request.requester), reason: reason, rule: request.rule,
+            approvers: request.terms.approvers, required: max(request.terms.required, 1), expires: approval.expires,
+            statement: request.normalized, link: link(approval.id))
+        let asks = event.kind == .requested || event.kind == .withdrawn || event.kind == .used
+        self.init(
+            time: time, .approval(told), actor: (event.by ?? (asks ? request.requester : nil)).map { Actor($0) },
+            place: Place(
+                session: request.session, target: request.target, role: request.role, protocolName: request.protocolName))
+    }
 }
 
 private func detail(of event: ApprovalEvent) -> [String: String] {

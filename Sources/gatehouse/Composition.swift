@@ -9,11 +9,13 @@ import Metrics
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Outward
 import Policy
 import Postgres
 import Recording
 import Relay
 import Review
+import Secrets
 import Settings
 import Synchronization
 
@@ -30,6 +32,11 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     let registry = PrometheusRegistry()
     MetricsSystem.bootstrap(registry)
     let catalog = try SQLiteCatalog(path: data + "/catalog.sqlite")
+
+    // Who else is told of what happens.
+    let outward = try OutwardHub(
+        node: settings.node, version: gatewayVersion, sinks: settings.events, webhooks: settings.webhooks, clock: clock, logger: logger)
+    outward.start()
 
     // Evidence: what an earlier run left is finished first; then a journal for each event loop, and the vault that follows them.
     var vaulting = VaultConfiguration(journalDirectory: recordings.journal, node: settings.node, gatewayVersion: gatewayVersion)
@@ -82,7 +89,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     let authenticator = ReloadableAuthenticator(try makeAuthenticator(settings))
 
     // What waits for a person.
-    let approvals = approvalDesk(catalog, log, clock, logger)
+    let approvals = approvalDesk(catalog, log, outward, link: approvalLink(settings.admin), clock, logger)
     try await approvals.withdrawOrphans(ofNode: settings.node)
 
     // What was spent.
@@ -93,7 +100,10 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     let gateway = Gateway(
         node: settings.node, clock: clock, logger: logger, authenticator: authenticator,
         sessions: SessionRegistry(limits: settings.limits),
-        observer: CatalogObserver(catalog: catalog, node: settings.node, logger: logger), recorders: recorders,
+        observer: SessionObservers([
+            CatalogObserver(catalog: catalog, node: settings.node, logger: logger), OutwardObserver(outward, clock),
+        ]),
+        secrets: SecretKeeper(clock: clock), recorders: recorders,
         approvals: approvals, budgets: budgets, approvalLink: approvalLink(settings.admin),
         obstacle: { vault.isFull ? "its recorder's disk or backlog is full" : catalog.problem },
         configuration: LiveConfiguration(
@@ -123,7 +133,9 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     // Where it is watched and administered from.
     let console = try ConsoleServer(
         consoleSettings(settings.admin),
-        backend: consoleBackend(settings, gateway, catalog, authenticator, tickets, vault, recordings, retention, log), metrics: registry,
+        backend: consoleBackend(
+            settings, gateway, catalog, NotifyingAuditLog(catalog, outward), authenticator, tickets, vault, recordings, retention, log),
+        metrics: registry,
         logger: logger)
 
     // Until it is told to stop: no new sessions, then an end for those that there are.
@@ -164,6 +176,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
                     logged: { try log.note("configuration.reloaded", by: settings.node, detail: ["policy": $0.policy.version]) })
                 for await signal in signals {
                     if signal != SIGHUP { break }
+                    outward.reopen()
                     reloader.reload()
                 }
             }
@@ -188,6 +201,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     try? log.note("gateway.stopped", by: settings.node)
     vault.stop()
     try await catalog.save(budgets.takeChanges())
+    await outward.stop()
     try await catalog.flush()
     try await catalog.close()
     try await group.shutdownGracefully()

@@ -25,7 +25,8 @@ import Testing
         #expect(settings.listeners.first?.listen.port == 6432)
         let target = try #require(settings.targets.first)
         #expect(target.tls.mode == .verifyFull)
-        #expect(target.roles.map { $0.password?.reveal() } == ["ro secret", "rw secret"])
+        #expect(target.roles.map { $0.password?.reveal() } == ["ro secret", nil])
+        #expect(target.roles.map(\.source) == [nil, .file(secret)])
         #expect(settings.policy.access.map(\.who.groups.count) == [2, 1])
         let rule = try #require(settings.policy.rules.first)
         #expect(rule.id == "no-drop")
@@ -141,7 +142,7 @@ import Testing
         let targets = standardTargets.replacingOccurrences(of: "user: app_rw", with: "user: app_rw, password_file: pw")
         let file = try folder.write(configuration(node: "node: a\ndata_directory: data", targets: targets), to: "gw.yaml")
         let settings = try GatehouseSettings.load(file: file, environment: variables).settings
-        #expect(settings.targets.first?.roles.last?.password?.reveal() == "from a file")
+        #expect(settings.targets.first?.roles.last?.source == .file(folder.path + "/pw"))
         #expect(settings.dataDirectory == folder.path + "/data")
     }
 

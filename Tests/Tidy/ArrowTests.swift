@@ -16,6 +16,8 @@ import Testing
         "Masking": ["GatehouseCore"],
         "Recording": ["GatehouseCore", "CGatehouse", "CZstd"],
         "S3": ["GatehouseCore", "Recording"],
+        "Secrets": ["GatehouseCore", "CGatehouse"],
+        "Outward": ["GatehouseCore"],
         "Catalog": ["GatehouseCore", "Identity", "Policy"],
         "Settings": ["GatehouseCore", "Policy", "Masking"],
         "Relay": ["GatehouseCore", "Identity", "Policy", "Masking", "Recording"],
@@ -24,7 +26,7 @@ import Testing
         "Console": ["GatehouseCore", "Identity", "Policy", "Catalog", "Recording", "Review"],
         "gatehouse": [
             "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Catalog", "Relay", "Postgres", "Settings",
-            "Review", "S3", "Console",
+            "Review", "S3", "Secrets", "Outward", "Console",
         ],
     ]
 

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /// CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `length` bytes, continuing from `seed` (0 to begin).
 uint32_t gatehouse_crc32c(uint32_t seed, const void *bytes, size_t length);
@@ -20,5 +21,11 @@ int gatehouse_gcm_seal(
 /// `plain` is good otherwise.
 int gatehouse_gcm_open(
     void *context, const uint8_t nonce[12], const void *additional, size_t additional_size, const void *sealed, size_t size, void *plain);
+
+/// Runs a program: nothing to read, pipes for what it prints, none of this process's files, every signal at its default, and a
+/// process group of its own; no shell. In C, since Swift's Glibc knows neither pipe2 nor posix_spawn_file_actions_addclosefrom_np.
+/// `arguments` begin with the program's own name and end with NULL. `output` and `errors` do not block and are the caller's to close;
+/// `pid` is its to wait for. Returns 0, or an errno.
+int gatehouse_run(const char *program, char *const arguments[], pid_t *pid, int *output, int *errors);
 
 #endif

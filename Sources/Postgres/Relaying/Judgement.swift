@@ -32,6 +32,9 @@ final class Judgement {
     /// It runs what a name stands for, which may be another thing each time.
     let runsNames: Bool
 
+    /// More than a plain yes: others are told of it.
+    let isNotable: Bool
+
     /// It may not go on as it is: denied, or not yet approved.
     var isDenied: Bool { verdict.decision != .allow }
     /// A person must approve it first.
@@ -46,6 +49,7 @@ final class Judgement {
         self.needsEstimate = needsEstimate
         self.actions = actions
         self.verdict = verdict
+        isNotable = verdict.decision != .allow || verdict.approval != nil
         self.record = record
         self.epoch = epoch
         self.mayRevealMasked = mayRevealMasked

@@ -202,7 +202,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             place = try gateway.sessions.enter(
                 ConnectingSession(id: session, principal: identified.principal, targetName: target.name))
         } catch {
-            return fail(full(error), context)
+            return fail(HandshakeError(error), context)
         }
         sessionID = session
         connect(
@@ -220,18 +220,6 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             HandshakeError(
                 sqlState: SQLState.invalidAuthorization.rawValue, message: "\(refusal.reason) (rule \(refusal.rule))", hint: refusal.hint),
             context)
-    }
-
-    private func full(_ refusal: SessionRegistry.Refusal) -> HandshakeError {
-        switch refusal {
-        case .draining: HandshakeError(sqlState: SQLState.cannotConnectNow.rawValue, message: "Gatehouse is shutting down")
-        case .tooManySessions(let limit):
-            HandshakeError(sqlState: SQLState.tooManyConnections.rawValue, message: "Gatehouse has its limit of \(limit) sessions")
-        case .tooManySessionsOfPrincipal(let limit):
-            HandshakeError(
-                sqlState: SQLState.tooManyConnections.rawValue, message: "you have your limit of \(limit) sessions",
-                hint: "Close some, or ask for a higher limits.sessions_per_principal.")
-        }
     }
 
     /// What the startup packet asks for is judged as the statements would be that ask for the same. Plain settings need no rule:
@@ -289,11 +277,14 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             !gateway.configuration.policy.masks(for: permitted.permit).isEmpty || usesTables(permitted) || target.estimates != nil
         let catalog =
             needsCatalog
-            ? postgres.shared.catalog(of: target, role: role, database: database, clock: gateway.clock, logger: gateway.logger) : nil
+            ? postgres.shared.catalog(
+                of: target, role: role, database: database, secrets: gateway.secrets, clock: gateway.clock, logger: gateway.logger) : nil
         let connector = UpstreamConnector(target: target, role: role, tls: tls, limits: limits)
         let loop = context.eventLoop
         let bound = NIOLoopBound((self, context), eventLoop: loop)
-        firstCatalog(catalog, loop).flatMap { connector.connect(on: loop, startup: upstream) }.whenComplete { result in
+        firstCatalog(catalog, loop).flatMap { [secrets = gateway.secrets, logger = gateway.logger] in
+            connector.connect(on: loop, startup: upstream, secrets: secrets, logger: logger)
+        }.whenComplete { result in
             let (connection, context) = bound.value
             switch result {
             case .failure(let error):
@@ -386,7 +377,8 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         _ analyzer: StatementAnalyzer, _ catalog: TargetCatalog?, _ loop: any EventLoop
     ) -> RelaySession {
         let policy = gateway.configuration.policy
-        let estimator = postgres.shared.estimator(of: permitted.target, database: database, logger: gateway.logger)
+        let estimator = postgres.shared.estimator(
+            of: permitted.target, database: database, secrets: gateway.secrets, logger: gateway.logger)
         let isReplication = startup.replication != .none
         let judge = SessionJudge(
             gateway: gateway, permit: permitted.permit, admittedUnder: permitted.generation, catalog: catalog, isReplication: isReplication,

@@ -115,23 +115,26 @@ public final class PostgresShared: Sendable {
         }
     }
 
-    func estimator(of target: Target, database: String, logger: Logger) -> RowEstimator? {
+    func estimator(of target: Target, database: String, secrets: any SecretResolver, logger: Logger) -> RowEstimator? {
         guard let estimates = target.estimates, let role = target.roles.first(where: { $0.name == estimates.role }) else { return nil }
         return estimators.withLock { estimators in
             let key = CatalogKey(target: target, role: role.name, database: database)
             if let estimator = estimators[key] { return estimator }
             let estimator = RowEstimator(
-                target: target, role: role, database: database, timeout: .milliseconds(estimates.timeout), logger: logger)
+                target: target, role: role, database: database, timeout: .milliseconds(estimates.timeout), secrets: secrets, logger: logger)
             estimators[key] = estimator
             return estimator
         }
     }
 
-    func catalog(of target: Target, role: Target.Role, database: String, clock: any GatewayClock, logger: Logger) -> TargetCatalog {
+    func catalog(
+        of target: Target, role: Target.Role, database: String, secrets: any SecretResolver, clock: any GatewayClock, logger: Logger
+    ) -> TargetCatalog {
         catalogs.withLock { catalogs in
             let key = CatalogKey(target: target, role: role.name, database: database)
             if let catalog = catalogs[key] { return catalog }
-            let catalog = TargetCatalog(target: target, role: role, database: database, clock: clock, logger: logger)
+            let catalog = TargetCatalog(
+                target: target, role: role, database: database, secrets: secrets, clock: clock, logger: logger)
             catalogs[key] = catalog
             return catalog
         }

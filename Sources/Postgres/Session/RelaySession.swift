@@ -70,7 +70,12 @@ final class RelaySession: CommitWaiter {
         self.estimator = estimator
         self.onEnd = onEnd
         durability = permitted.target.durability
-        output = SessionOutput(recorder: recorder)
+        output = SessionOutput(recorder: recorder) { judgement in
+            gateway.observer.verdict(
+                VerdictReport(
+                    permitted, at: gateway.clock.wallTime(), verdict: judgement.verdict, actions: judgement.actions,
+                    policyVersion: gateway.configuration.policy.version))
+        }
     }
 
     /// What approvals are told of the session.

@@ -18,6 +18,8 @@ final class SessionOutput: RelaySink {
     }
 
     let recorder: SessionRecorder
+    /// Told of each verdict that is more than a plain yes.
+    private let report: (Judgement) -> Void
     private var staged = Batch()
     private var committing = CircularBuffer<Batch>(initialCapacity: 2)
     /// Bytes recorded or about to be, and not yet sent.
@@ -25,8 +27,9 @@ final class SessionOutput: RelaySink {
     /// Something was recorded or staged since the last commit began.
     private(set) var isDirty = false
 
-    init(recorder: SessionRecorder) {
+    init(recorder: SessionRecorder, report: @escaping (Judgement) -> Void = { _ in }) {
         self.recorder = recorder
+        self.report = report
     }
 
     // MARK: - RelaySink
@@ -49,6 +52,7 @@ final class SessionOutput: RelaySink {
     func record(_ judgement: Judgement, at offset: UInt64) {
         recorder.recordVerdict(at: offset, ruling: judgement.record)
         isDirty = true
+        if judgement.isNotable { report(judgement) }
     }
 
     func passToClient(_ bytes: ByteBuffer) {

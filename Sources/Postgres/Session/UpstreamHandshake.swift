@@ -201,8 +201,10 @@ struct UpstreamHandshake {
         if code.hasPrefix("53") || code.hasPrefix("57") || code == SQLState.invalidCatalogName.rawValue || code.hasPrefix("22") {
             return HandshakeError(sqlState: code, message: "the target refused the connection: \(fields[UInt8(ascii: "M")] ?? "")")
         }
-        return HandshakeError(
+        var error = HandshakeError(
             sqlState: SQLState.connectionFailure.rawValue, message: "the target refused the gateway's account (\(code))",
             hint: "Ask whoever runs this gateway to look at the target's role and its password.")
+        error.refusesPassword = code == SQLState.invalidPassword.rawValue || code == SQLState.invalidAuthorization.rawValue
+        return error
     }
 }

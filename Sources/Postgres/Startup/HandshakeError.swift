@@ -8,6 +8,8 @@ public struct HandshakeError: Error, Sendable, Hashable, CustomStringConvertible
     public var message: String
     /// What to do about it.
     public var hint: String?
+    /// The server did not take the account's password.
+    var refusesPassword = false
 
     public init(sqlState: String, message: String, hint: String? = nil) {
         self.sqlState = sqlState

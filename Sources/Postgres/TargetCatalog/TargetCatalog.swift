@@ -43,6 +43,9 @@ public final class TargetCatalog: Sendable {
     }
 
     private let address: CatalogAddress
+    /// Where the password comes from that the address does not have.
+    private let source: SecretSource?
+    private let secrets: any SecretResolver
     private let freshness: Freshness
     private let clock: any GatewayClock
     private let logger: Logger
@@ -56,11 +59,13 @@ public final class TargetCatalog: Sendable {
     ///   - timeout: for connecting, and for reading the whole catalog.
     public init(
         target: Target, role: Target.Role, database: String, timeout: Duration = .seconds(10), freshness: Freshness = Freshness(),
-        clock: any GatewayClock, logger: Logger
+        secrets: any SecretResolver = NoSecrets(), clock: any GatewayClock, logger: Logger
     ) {
         address = CatalogAddress(
             host: target.host, port: target.port, database: database, user: role.user, password: role.password, tls: target.tls,
             timeout: timeout)
+        source = role.source
+        self.secrets = secrets
         self.freshness = freshness
         self.clock = clock
         var logger = logger
@@ -208,7 +213,7 @@ public final class TargetCatalog: Sendable {
                     return .success(CatalogSnapshot(content))
                 }
             }
-            let fresh = try CatalogConnection(to: address)
+            let fresh = try connect()
             let content = try CatalogReader.read(from: fresh, timeout: address.timeout)
             connection.value = fresh
             return .success(CatalogSnapshot(content))
@@ -218,6 +223,8 @@ public final class TargetCatalog: Sendable {
             return .failure(CatalogError("\(type(of: error))"))
         }
     }
+
+    private func connect() throws -> CatalogConnection { try CatalogConnection.open(address, source, secrets) }
 
     /// A value that one thread alone touches, and another when that one has ended.
     private final class ThreadBox: @unchecked Sendable {

@@ -133,6 +133,8 @@ struct SettingsReader {
         let targets = readTargets(root)
         let policy = readPolicy(root, targets)
         let limits = readLimits(root)
+        let events = readEvents(root)
+        let webhooks = readWebhooks(root)
         root.finish()
         checkAddresses(listeners, admin)
 
@@ -140,7 +142,8 @@ struct SettingsReader {
         return GatehouseSettings(
             node: node, dataDirectory: dataDirectory, log: log, recording: recording, store: store, retention: retention,
             admin: admin, issuers: issuers.map(\.value),
-            listeners: listeners.map(\.value), targets: targets.map(\.target), policy: policy, limits: limits)
+            listeners: listeners.map(\.value), targets: targets.map(\.target), policy: policy, limits: limits, events: events,
+            webhooks: webhooks)
     }
 
     /// Names travel in login names, file names and evidence, so they are kept plain.

@@ -103,10 +103,10 @@ extension SettingsReader {
             defer { part.finish() }
             let name = part.required("name", like: "reader").flatMap { checkedName($0, part.name("name")) }
             let user = part.required("user", like: "app_ro")?.text
-            let password = part.secret("password")
+            let (password, source) = readPassword(part)
             guard let name, let user else { return nil }
             places.append((name, part.place(of: "name")))
-            return Target.Role(name: name, user: user, password: password)
+            return Target.Role(name: name, user: user, password: password, source: source)
         }
         checkUnique(places, "role")
         return roles

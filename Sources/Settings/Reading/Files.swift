@@ -73,6 +73,20 @@ extension Section {
 }
 
 extension ReadingContext {
+    /// Whether a file is a program that this user may run, and that not everybody may change. It is not run.
+    func checkProgram(_ path: String, _ name: String, _ place: Place) -> Bool {
+        var information = stat()
+        guard stat(path, &information) == 0, information.st_mode & S_IFMT == S_IFREG, access(path, X_OK) == 0 else {
+            problems.error(place, "`\(name)`: \(path) is not a program that this user may run")
+            return false
+        }
+        guard information.st_mode & 0o002 == 0 else {
+            problems.error(place, "`\(name)`: everybody on this machine can change \(path); run chmod o-w \(path)")
+            return false
+        }
+        return true
+    }
+
     /// Whether a file can be read; a secret that others on the machine could read too is an error.
     func check(_ path: String, _ name: String, _ place: Place, secret: Bool) -> Bool {
         guard readsFiles else { return true }

@@ -26,8 +26,9 @@ struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check a configuration file as `serve` would read it.",
         discussion: """
-            Every error is told at once, as file:line:column: message. Secrets are looked up too, so run it where and as whom the \
-            gateway runs. Exit status 0: it can be used; 2: it cannot.
+            Every error is told at once, as file:line:column: message. Secrets in the environment and in files are looked up too, so \
+            run it where and as whom the gateway runs. Nothing is run and nothing is fetched: passwords from programs and from Vault \
+            are named as not checked. Exit status 0: it can be used; 2: it cannot.
 
             EXAMPLES
               gatehouse check gatehouse.yaml
@@ -47,15 +48,17 @@ struct Check: ParsableCommand {
         do {
             loaded = try GatehouseSettings.load(file: file)
         } catch {
-            try report(error.problems, policy: nil)
+            try report(error.problems, policy: nil, unchecked: [])
             throw CommandFailure(.usage, output.format == .json ? "" : "\(count(error.problems.count, "error")) in \(file)")
         }
-        try report(loaded.warnings, policy: loaded.settings.policy.version)
+        let unchecked = unchecked(loaded.settings)
+        try report(loaded.warnings, policy: loaded.settings.policy.version, unchecked: unchecked)
         if strict, !loaded.warnings.isEmpty {
             throw CommandFailure(.usage, output.format == .json ? "" : "\(count(loaded.warnings.count, "warning")) in \(file)")
         }
         if output.format == .text {
             let settings = loaded.settings
+            unchecked.forEach { printNote("not checked: \($0)") }
             print(
                 "\(file) is right: \(count(settings.listeners.count, "listener")), \(count(settings.targets.count, "target")), "
                     + "\(count(settings.policy.rules.count, "rule")), \(count(settings.policy.masks.count, "mask")), policy \(settings.policy.version)"
@@ -63,7 +66,17 @@ struct Check: ParsableCommand {
         }
     }
 
-    private func report(_ problems: [Problem], policy: String?) throws {
+    /// What only a session that connects finds out.
+    private func unchecked(_ settings: GatehouseSettings) -> [String] {
+        settings.targets.flatMap { target in
+            target.roles.compactMap { role in
+                guard let source = role.source, source.isRemote else { return nil }
+                return "target \(target.name), role \(role.name): the password comes from \(source)"
+            }
+        }
+    }
+
+    private func report(_ problems: [Problem], policy: String?, unchecked: [String]) throws {
         guard output.format == .json else {
             problems.forEach { printNote($0.description) }
             return
@@ -74,7 +87,11 @@ struct Check: ParsableCommand {
                 "column": .integer(problem.column), "message": .string(problem.message),
             ])
         }
-        print(try JSON.object(["problems": .array(items), "policy_version": policy.map(JSON.string) ?? .null]).text(pretty: true))
+        let report: [String: JSON] = [
+            "problems": .array(items), "policy_version": policy.map(JSON.string) ?? .null,
+            "not_checked": .array(unchecked.map(JSON.string)),
+        ]
+        print(try JSON.object(report).text(pretty: true))
     }
 }
 

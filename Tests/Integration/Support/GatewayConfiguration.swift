@@ -23,6 +23,9 @@ struct GatewayConfiguration: Sendable {
     var rules: [String] = []
     /// Lines of `admin.roles` besides the others.
     var roles: [String] = []
+    /// The account behind `reader`, and where its password comes from.
+    var readerUser = "app_ro"
+    var readerPasswordLine = "password: ${env:\(Self.readerVariable)}"
     /// Whole sections besides the others.
     var sections: [String] = []
     /// Lines of the `limits` section.
@@ -134,7 +137,7 @@ struct GatewayConfiguration: Sendable {
 
             """
         if roles.contains("reader") {
-            lines += "      - name: reader\n        user: app_ro\n        password: ${env:\(Self.readerVariable)}\n"
+            lines += "      - name: reader\n        user: \(readerUser)\n        \(readerPasswordLine)\n"
         }
         if roles.contains("writer") {
             lines += "      - name: writer\n        user: app_rw\n        password_file: \(writerPasswordFile)\n"

@@ -10,6 +10,8 @@ import GatehouseCore
 /// Why a target's catalog could not be read. The text is the server's or the library's; it holds no password.
 public struct CatalogError: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String
+    /// The server did not take the password (or wants another proof than one).
+    var refusesPassword = false
 
     init(_ what: String) {
         description = "the target's catalog could not be read: \(what)"
@@ -39,9 +41,10 @@ final class CatalogConnection {
         let values = CStrings(parameters.map(\.1))
         guard let connection = PQconnectdbParams(keywords.pointer, values.pointer, 0) else { throw CatalogError("out of memory") }
         guard PQstatus(connection) == CONNECTION_OK else {
-            let message = Self.message(of: connection)
+            var error = CatalogError(Self.message(of: connection))
+            error.refusesPassword = PQconnectionUsedPassword(connection) == 1
             PQfinish(connection)
-            throw CatalogError(message)
+            throw error
         }
         // Notices go to standard error if nobody takes them.
         PQsetNoticeReceiver(connection, { _, _ in }, nil)

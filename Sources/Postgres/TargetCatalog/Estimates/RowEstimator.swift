@@ -24,6 +24,8 @@ struct EstimateQuestion: Sendable, Equatable {
 /// On a thread of its own, with a time limit; whatever goes wrong means that the number is not known.
 final class RowEstimator: Sendable {
     private let address: CatalogAddress
+    private let source: SecretSource?
+    private let secrets: any SecretResolver
     private let timeout: Duration
     private let logger: Logger
     private let thread: NIOThreadPool
@@ -33,10 +35,12 @@ final class RowEstimator: Sendable {
     /// More statements than these do not wait for each other: their numbers are not known.
     private static let maximumWaiting = 64
 
-    init(target: Target, role: Target.Role, database: String, timeout: Duration, logger: Logger) {
+    init(target: Target, role: Target.Role, database: String, timeout: Duration, secrets: any SecretResolver, logger: Logger) {
         address = CatalogAddress(
             host: target.host, port: target.port, database: database, user: role.user, password: role.password, tls: target.tls,
             timeout: max(timeout, .seconds(2)))
+        source = role.source
+        self.secrets = secrets
         self.timeout = timeout
         var logger = logger
         logger[metadataKey: "target"] = "\(target.name)"
@@ -57,7 +61,7 @@ final class RowEstimator: Sendable {
             defer { waiting.withLock { $0 -= 1 } }
             guard state == .active else { return answer(nil) }
             do {
-                answer(try connection.estimate(question, at: address, timeout))
+                answer(try connection.estimate(question, timeout) { try CatalogConnection.open(address, source, secrets) })
             } catch {
                 // The text of the error may quote the statement.
                 logger.debug("a statement's rows could not be estimated")
@@ -76,9 +80,9 @@ private final class EstimateConnection: @unchecked Sendable {
     private var open: CatalogConnection?
     private var searchPath: [String]?
 
-    func estimate(_ question: EstimateQuestion, at address: CatalogAddress, _ timeout: Duration) throws -> Int? {
+    func estimate(_ question: EstimateQuestion, _ timeout: Duration, connect: () throws -> CatalogConnection) throws -> Int? {
         do {
-            let connection = try open ?? CatalogConnection(to: address)
+            let connection = try open ?? connect()
             open = connection
             let deadline = Deadline(after: timeout)
             if searchPath != question.searchPath {
