@@ -60,7 +60,7 @@ class Way:
             for name in [name for name in os.environ if name.startswith("PG")]:
                 del os.environ[name]
             os.environ.update({name: value for name, value in self.variables.items() if name.startswith("PG")})
-            self.connection = psycopg.connect("", autocommit=True, prepare_threshold=None)
+            self.connection = psycopg.connect("", autocommit=True, prepare_threshold=1_000_000)
         try:
             cursor = self.connection.cursor()
             cursor.execute(sql, **options)
