@@ -69,7 +69,7 @@ let package = Package(
         room("Recording", ["GatehouseCore", "CGatehouse", "CZstd", crypto, logging, nioCore]),
         room("S3", ["GatehouseCore", "Recording", httpClient, crypto, logging, nioCore, nioHTTP1, nioSSL]),
         room("Review", ["GatehouseCore", "Policy", "Recording", logging]),
-        room("Catalog", ["GatehouseCore", "Identity", grdb]),
+        room("Catalog", ["GatehouseCore", "Identity", "Policy", grdb]),
         room("Relay", ["GatehouseCore", "Identity", "Policy", "Masking", "Recording", nioCore, nioPosix, logging, metrics]),
         room(
             "Postgres",
@@ -81,7 +81,7 @@ let package = Package(
         room(
             "Console",
             [
-                "GatehouseCore", "Identity", "Catalog", "Recording", "Review", hummingbird, hummingbirdCore, hummingbirdTLS, crypto, nioCore,
+                "GatehouseCore", "Identity", "Policy", "Catalog", "Recording", "Review", hummingbird, hummingbirdCore, hummingbirdTLS, crypto, nioCore,
                 nioSSL, logging, metrics,
             ]),
         .executableTarget(
@@ -106,7 +106,7 @@ let package = Package(
         suite("Recording", ["GatehouseCore", "StoreConformance", crypto, logging, nioCore], exclude: ["reader.py"]),
         suite("S3", ["GatehouseCore", "Recording", "StoreConformance", httpClient, crypto, logging, nioCore, nioHTTP1, nioPosix]),
         suite("Review", ["GatehouseCore", "Policy", "Recording", logging]),
-        suite("Catalog", ["GatehouseCore", "Identity", grdb], exclude: ["Fixtures"]),
+        suite("Catalog", ["GatehouseCore", "Identity", "Policy", grdb], exclude: ["Fixtures"]),
         suite("Relay", ["GatehouseCore", "Recording", nioCore, nioEmbedded, nioPosix]),
         suite(
             "Postgres",
@@ -118,7 +118,7 @@ let package = Package(
         suite(
             "Console",
             [
-                "GatehouseCore", "ProviderSupport", "Identity", "Catalog", "Recording", "Review", crypto, hummingbird, nioSSL, x509, logging, metrics,
+                "GatehouseCore", "ProviderSupport", "Identity", "Policy", "Catalog", "Recording", "Review", crypto, hummingbird, nioSSL, x509, logging, metrics,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         .testTarget(name: "CommandsTests", dependencies: ["gatehouse", "GatehouseCore", "Recording", "Review"], swiftSettings: strict),

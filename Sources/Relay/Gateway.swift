@@ -30,6 +30,9 @@ public final class Gateway: Sendable {
     public let sessions: SessionRegistry
     public let observer: any SessionObserver
     public let recorders: LoopRecorders
+    public let approvals: ApprovalDesk
+    /// Where people decide on an approval, by its id.
+    public let approvalLink: @Sendable (String) -> String
     /// Why no new session may start now (the recorder's disk or backlog is full), nil when one may.
     public let obstacle: @Sendable () -> String?
     private let live: Mutex<LiveConfiguration>
@@ -38,6 +41,7 @@ public final class Gateway: Sendable {
     public init(
         node: String, clock: any GatewayClock, logger: Logger, authenticator: any Authenticator, sessions: SessionRegistry,
         observer: any SessionObserver, recorders: LoopRecorders,
+        approvals: ApprovalDesk, approvalLink: @escaping @Sendable (String) -> String,
         obstacle: @escaping @Sendable () -> String? = { nil }, configuration: LiveConfiguration
     ) {
         self.obstacle = obstacle
@@ -48,6 +52,8 @@ public final class Gateway: Sendable {
         self.sessions = sessions
         self.observer = observer
         self.recorders = recorders
+        self.approvals = approvals
+        self.approvalLink = approvalLink
         liveGeneration = Atomic(configuration.generation)
         live = Mutex(configuration)
     }

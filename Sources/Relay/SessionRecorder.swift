@@ -9,6 +9,7 @@ public final class SessionRecorder {
     private let clock: any GatewayClock
     private let started: UInt64
     private var hasEnded = false
+    private var approvals: [String] = []
     /// The time that the next records carry: taken once a read, not once a record.
     private var now: WallTime
     public private(set) var accounting = Accounting()
@@ -35,6 +36,12 @@ public final class SessionRecorder {
 
     public func record(upstream: UpstreamConnection) throws {
         try stream.append(.upstream, time: now, json: upstream)
+    }
+
+    public func record(approval: ApprovalRecord) {
+        let isNew = approval.event == .granted && approvals.count < 1_000 && !approvals.contains(approval.approval)
+        if isNew { approvals.append(approval.approval) }
+        try? stream.append(.approval, time: now, json: approval)
     }
 
     /// `kind` is `notice`, `cancel` or `error`.
@@ -97,7 +104,8 @@ public final class SessionRecorder {
         tick()
         let end = SessionEnd(
             reason: reason, message: message, accounting: accounting,
-            durationNanoseconds: clock.monotonicNanoseconds() &- started, counters: counters)
+            durationNanoseconds: clock.monotonicNanoseconds() &- started, counters: counters,
+            approvals: approvals.isEmpty ? nil : approvals)
         try? stream.append(end: end, time: now)
     }
 }

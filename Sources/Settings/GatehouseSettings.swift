@@ -45,6 +45,8 @@ public struct AdminSettings: Sendable, Hashable {
     public var tls: ServerTLSFiles?
     /// The groups that have each role.
     public var roles: [Role: [String]]
+    /// What people open from outside, without a slash at the end; nil: the listener's own address.
+    public var publicURL: String?
 }
 
 /// PEM files of a server's certificate (chain) and key.

@@ -81,11 +81,16 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     }
     let authenticator = ReloadableAuthenticator(try makeAuthenticator(settings))
 
+    // What waits for a person.
+    let approvals = approvalDesk(catalog, log, clock, logger)
+    try await approvals.withdrawOrphans(ofNode: settings.node)
+
     // What they may do, and to whom.
     let gateway = Gateway(
         node: settings.node, clock: clock, logger: logger, authenticator: authenticator,
         sessions: SessionRegistry(limits: settings.limits),
         observer: CatalogObserver(catalog: catalog, node: settings.node, logger: logger), recorders: recorders,
+        approvals: approvals, approvalLink: approvalLink(settings.admin),
         obstacle: { vault.isFull ? "its recorder's disk or backlog is full" : catalog.problem },
         configuration: LiveConfiguration(
             policy: PolicyEngine(settings.policy), targets: Dictionary(settings.targets.map { ($0.name, $0) }) { first, _ in first },
@@ -127,6 +132,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
                 }
             }
             tasks.addTask { await schedule.run() }
+            tasks.addTask { await sweep(approvals, logger) }
             tasks.addTask {
                 while !Task.isCancelled {
                     observe(vault, gateway.sessions)

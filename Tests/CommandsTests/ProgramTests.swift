@@ -97,7 +97,7 @@ private let right = """
         data_directory: data
         targets: [{ name: orders, protocol: postgres, address: db, database: orders, default: allow, roles: [{ name: r, user: u, password: "${env:NOT_SET}" }] }]
         access: [{ groups: [dba], roles: [r] }]
-        rules: [{ id: nights, when: { hours: ["22:00-06:00"] }, what: { kinds: [insert] }, effect: deny }]
+        rules: [{ id: nights, when: { hours: ["22:00-06:00"] }, what: { kinds: [insert] }, effect: deny }, { id: no-robots, who: { users: ["robot*"] }, what: { kinds: [session] }, effect: deny }]
         use: [{ set: destructive-sql }]
 
         """
@@ -114,10 +114,11 @@ private let right = """
               - { statement: INSERT INTO x VALUES (1), at: 2026-05-01T23:00:00Z, expect: deny, rule: nights }
               - { statement: INSERT INTO x VALUES (1), at: 2026-05-01T12:00:00Z, expect: allow }
               - { groups: [sales], statement: SELECT 1, expect: refused }
+              - { user: robot-7, statement: SELECT 1, expect: refused, rule: no-robots }
             """, to: "right.yaml")
         let passed = try Program.run(["policy", "test", right, "--config", config])
         #expect(passed.status == 0, "\(passed.errors)")
-        #expect(passed.output.hasPrefix("5 cases, all as expected, policy "))
+        #expect(passed.output.hasPrefix("6 cases, all as expected, policy "))
         #expect(passed.errors.contains("Table names are taken as written"))
 
         let wrong = try folder.write(

@@ -131,7 +131,7 @@ def open_chunks(payload, root, header):
 
 def summarise(data):
     names = {1: "start", 2: "identity", 3: "clientMessages", 4: "serverMessages", 5: "verdict", 6: "injected", 7: "withheld", 8: "masked"}
-    names.update({9: "notice", 10: "cancel", 11: "gap", 12: "error", 13: "end", 14: "upstream"})
+    names.update({9: "notice", 10: "cancel", 11: "gap", 12: "error", 13: "end", 14: "upstream", 15: "approval"})
     flow = ["recorded", "standIns", "masked", "withheld", "gaps"]
     result = {"frames": {}, "client": dict.fromkeys(flow, 0), "server": dict.fromkeys(flow, 0)}
     position = 0

@@ -2,15 +2,38 @@ import GRDB
 
 /// The tables, version by version. A version that was released is never changed: what comes later is a new one.
 enum Schema {
-    static let versions = ["v1", "v2"]
+    static let versions = ["v1", "v2", "v3"]
 
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("v1") { db in try db.execute(sql: first) }
         // When a session's recording was deleted.
         migrator.registerMigration("v2") { db in try db.execute(sql: "ALTER TABLE sessions ADD COLUMN deleted INTEGER") }
+        // What waits for a person, and what people said.
+        migrator.registerMigration("v3") { db in try db.execute(sql: approvals) }
         return migrator
     }
+
+    /// `usable` says that it is approved and not used up; its time is `expires`.
+    private static let approvals = """
+        CREATE TABLE approvals (
+            id TEXT PRIMARY KEY NOT NULL,
+            created INTEGER NOT NULL,
+            expires INTEGER NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'expired', 'withdrawn')),
+            usable INTEGER NOT NULL,
+            digest TEXT NOT NULL,
+            issuer TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            target TEXT NOT NULL,
+            session TEXT NOT NULL,
+            approval TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX approvals_by_digest ON approvals (digest, created);
+        CREATE INDEX approvals_by_time ON approvals (created, id);
+        CREATE INDEX approvals_by_requester ON approvals (issuer, subject, created);
+        CREATE INDEX approvals_pending ON approvals (expires) WHERE state = 'pending';
+        """
 
     /// Times are nanoseconds since 1970; ids of sessions and tickets sort by time.
     private static let first = """

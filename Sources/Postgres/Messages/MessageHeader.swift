@@ -52,6 +52,7 @@ public struct ProtocolViolation: Error, Sendable, Hashable, CustomStringConverti
 
 /// SQLSTATE codes that Gatehouse itself gives (PostgreSQL documentation, appendix A).
 enum SQLState: String, Sendable, Hashable {
+    case successfulCompletion = "00000"
     case protocolViolation = "08P01"
     case connectionFailure = "08006"
     case connectionRejected = "08004"
@@ -63,6 +64,7 @@ enum SQLState: String, Sendable, Hashable {
     case tooManyConnections = "53300"
     case diskFull = "53100"
     case programLimitExceeded = "54000"
+    case queryCanceled = "57014"
     case adminShutdown = "57P01"
     case cannotConnectNow = "57P03"
     case ioError = "58030"

@@ -1,3 +1,5 @@
+import NIOCore
+
 /// What each name may stand for on the server.
 ///
 /// A name is bound when the server says so, but requests that use it may be on their way before that. So a name can have several
@@ -12,6 +14,8 @@ struct CandidateTable {
         let segment: UInt64
         /// What the name then stands for: one judgement, or several where the statement behind it was itself uncertain.
         let judgements: [Judgement]
+        /// The statement's text, kept where it must be approved before it is bound.
+        var text: ByteBuffer?
     }
 
     private var unnamed: [Candidate] = []
@@ -56,6 +60,12 @@ struct CandidateTable {
         guard let candidates = name.isEmpty ? unnamed : named[name], let last = candidates.last else { return [] }
         if candidates.count == 1 || last.segment == segment { return last.judgements }
         return candidates.flatMap(\.judgements)
+    }
+
+    /// The one text that `name` stands for; nil where that is not certain, or was not kept.
+    func text(of name: ServerName, in segment: UInt64) -> ByteBuffer? {
+        guard let candidates = name.isEmpty ? unnamed : named[name], let last = candidates.last else { return nil }
+        return candidates.count == 1 || last.segment == segment ? last.text : nil
     }
 
     /// All that `name` may ever have stood for while it is known.

@@ -2,6 +2,9 @@ import Analysis
 import GatehouseCore
 import NIOCore
 
+/// The setting by which a session says why it does something that must be approved.
+let reasonSetting = "gatehouse.reason"
+
 /// What was decided of one statement text (or of one protocol request that is not text).
 ///
 /// A class, since a prepared statement, its portals and the requests waiting for answers all share one.
@@ -27,7 +30,10 @@ final class Judgement {
     /// It runs what a name stands for, which may be another thing each time.
     let runsNames: Bool
 
+    /// It may not go on as it is: denied, or not yet approved.
     var isDenied: Bool { verdict.decision != .allow }
+    /// A person must approve it first.
+    var isHeld: Bool { verdict.decision == .hold }
 
     init(
         actions: [Action], verdict: Verdict, record: [UInt8], epoch: Epoch, mayRevealMasked: Bool, mayEchoMasked: Bool = false,
@@ -64,6 +70,7 @@ final class Judgement {
         static let runsUnknownCode = Effects(rawValue: 1 << 2)
         static let definesNames = Effects(rawValue: 1 << 3)
         static let freesNames = Effects(rawValue: 1 << 4)
+        static let givesReason = Effects(rawValue: 1 << 5)
 
         init(rawValue: UInt8) { self.rawValue = rawValue }
 
@@ -76,6 +83,7 @@ final class Judgement {
                 }
                 if action.defines != nil { effects.insert(.definesNames) }
                 if !action.kinds.isDisjoint(with: ["deallocate", "close", "discard"]) { effects.insert(.freesNames) }
+                if action.settings.contains(where: { $0.name == reasonSetting }) { effects.insert(.givesReason) }
                 let named = action.settings.contains { $0.name == nil || $0.name == "search_path" || $0.name == "role" }
                 if named || action.kinds.contains("discard") || action.kinds.contains("set.role") { effects.insert(.changesSearchPath) }
             }
@@ -110,6 +118,10 @@ protocol RelayJudge: AnyObject {
     /// Decides on a request that has no text: `function_call`, or `bind` and `fetch` of a `name` that the protocol did not
     /// make (it may be one that SQL made).
     func judge(request kind: String, of name: ServerName) -> Judgement
+    /// The same statement, as it came out of a hold.
+    func settled(_ judgement: Judgement, by outcome: HoldOutcome) -> Judgement
+    /// A judgement on the session as a whole, which `verdict` holds.
+    func heldSession(_ verdict: Verdict) -> Judgement
     /// SQL gave this name to a statement or cursor at some time.
     func isNamedBySQL(_ name: ServerName) -> Bool
     /// How the rows of a result must be masked.

@@ -88,6 +88,9 @@ struct PendingRequests {
     /// request.
     var awaitsCopyIn: Bool { copyInsExpected > 0 }
 
+    /// Something on its way is answered by a ReadyForQuery.
+    var awaitsReady: Bool { queue.contains { $0.kind == .query || $0.kind == .sync || $0.kind == .functionCall } }
+
     /// The client has already ended the copy data of the head request.
     var copyDataHasEnded: Bool { queue.dropFirst().first?.kind == .copyEnd }
 

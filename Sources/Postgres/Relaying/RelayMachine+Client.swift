@@ -10,13 +10,16 @@ extension RelayMachine {
     mutating func receiveFromClient(_ input: inout ByteBuffer, sink: inout some RelaySink) throws(ProtocolViolation) -> ClientProgress {
         var run = Run(input)
         let progress: ClientProgress
+        withholdsTail = false
         do throws(ProtocolViolation) {
             progress = try receiveMessages(input, &run, &sink)
         } catch {
-            run.flushToServer(input, &sink)
+            // What waited for a person goes nowhere, whatever came behind it.
+            if withheld.readableBytes > 0 { withhold(input, &run, &sink) } else { run.flushToServer(input, &sink) }
             throw error
         }
-        run.flushToServer(input, &sink)
+        if withholdsTail { withhold(input, &run, &sink) } else { flush(input, &run, &sink) }
+        if finishedHold?.offset != clientOffset { finishedHold = nil }
         input.moveReaderIndex(to: run.cursor)
         if input.readableBytes == 0 { input.clear(minimumCapacity: 0) }
         return progress
@@ -44,11 +47,16 @@ extension RelayMachine {
                 continue
             }
             guard available >= header.totalLength else { return .needsBytes }
+            if let sessionHold, header.type != Frontend.terminate { return heldSession(sessionHold) }
             switch try receive(header, input, &run, &sink) {
-            case .pass: run.cursor += header.totalLength
+            case .pass:
+                run.cursor += header.totalLength
+                note(header.type, &run)
             case .replaced:
                 run.cursor += header.totalLength
                 run.start = run.cursor
+                note(header.type, &run)
+                sentSegmentMessages = segmentMessages
             case .wait(let progress): return progress
             case .terminated:
                 run.cursor += header.totalLength
@@ -59,7 +67,7 @@ extension RelayMachine {
         }
     }
 
-    private enum Step {
+    enum Step {
         case pass
         /// The message was held or replaced; the run before it has been flushed.
         case replaced
@@ -117,7 +125,7 @@ extension RelayMachine {
             pending.appendCopyEnd()
             return .pass
         case Frontend.sync where copy == .copyIn, Frontend.flush where copy == .copyIn:
-            run.flushToServer(input, &sink)
+            flush(input, &run, &sink)
             if let held = input.getSlice(at: run.cursor, length: header.totalLength) { sink.hold(held) }
             return .replaced
         default:
@@ -153,10 +161,16 @@ extension RelayMachine {
     ) throws(ProtocolViolation) -> Step {
         let text = try body.cStringBytes()
         try body.finish()
-        let judgement: Judgement
+        var judgement: Judgement
         switch judged(text) {
-        case .success(let made): judgement = made
-        case .failure(let wait): return .wait(wait.progress)
+        case .made(let made): judgement = made
+        case .wait(let progress): return .wait(progress)
+        }
+        if judgement.isHeld {
+            switch settle(judgement, text: text, parameters: nil) {
+            case .wait(let progress): return .wait(progress)
+            case .settled(let made): judgement = made
+            }
         }
         counters.statements &+= UInt64(max(judgement.actions.count, 1))
         sink.record(judgement, at: clientOffset)
@@ -183,8 +197,8 @@ extension RelayMachine {
         try body.finish()
         let judgement: Judgement
         switch judged(text) {
-        case .success(let made): judgement = made
-        case .failure(let wait): return .wait(wait.progress)
+        case .made(let made): judgement = made
+        case .wait(let progress): return .wait(progress)
         }
         if statements.count >= limits.statementsPerSession, !name.isEmpty, !statements.isKnown(name) {
             throw ProtocolViolation(
@@ -193,21 +207,23 @@ extension RelayMachine {
         sink.record(judgement, at: clientOffset)
         let proposal = propose()
         pending.append(PendingRequest(kind: .parse, name: name, judgements: [judgement], proposal: proposal))
-        guard judgement.isDenied else {
-            statements.propose(.init(id: proposal, segment: segment, judgements: [judgement]), as: name)
+        // What is held waits when it is bound.
+        guard judgement.isDenied, !judgement.isHeld else {
+            let kept = judgement.isHeld ? text : nil
+            statements.propose(.init(id: proposal, segment: segment, judgements: [judgement], text: kept), as: name)
             return .pass
         }
         deny(header, input, &run, &sink, by: .failingParse(judgement.verdict.rule), judgement)
         return .replaced
     }
 
-    private mutating func propose() -> UInt64 {
+    mutating func propose() -> UInt64 {
         implicitTransaction = true
         defer { nextProposal &+= 1 }
         return nextProposal
     }
 
-    private mutating func forwarded(_ judgement: Judgement) {
+    mutating func forwarded(_ judgement: Judgement) {
         if judgement.mayEchoMasked { transactionMayEcho = true }
         if !judgement.effects.isDisjoint(with: [.definesNames, .freesNames, .runsUnknownCode]), !describedPortals.isEmpty {
             describedPortals.removeAll()
@@ -215,190 +231,44 @@ extension RelayMachine {
         judge.forwarded(judgement)
     }
 
-    private struct Wait: Error {
-        let progress: ClientProgress
+    enum Judged {
+        case made(Judgement)
+        case wait(ClientProgress)
     }
 
-    private mutating func judged(_ text: ByteBuffer) -> Result<Judgement, Wait> {
+    mutating func judged(_ text: ByteBuffer) -> Judged {
         let finished = finishedAnalysis?.offset == clientOffset ? finishedAnalysis?.analysis : nil
         guard let analysis = finished ?? text.withUnsafeReadableBytes({ analyzer.analysis(of: $0) }) else {
-            return .failure(Wait(progress: .needsAnalysis(text)))
+            return .wait(.needsAnalysis(text))
         }
         if analysis.dependsOnStringSetting, judge.stringSettingIsUncertain {
-            return .success(judge.denyUncertainStrings(analysis))
+            return .made(judge.denyUncertainStrings(analysis))
         }
         if let judgement = judge.known(analysis) {
             finishedAnalysis = nil
-            return .success(judgement)
+            return .made(judgement)
         }
         return judgedAnew(analysis)
     }
 
-    private mutating func judgedAnew(_ analysis: Analysis) -> Result<Judgement, Wait> {
+    private mutating func judgedAnew(_ analysis: Analysis) -> Judged {
         switch judge.judge(analysis, prepared: actions(everOf:)) {
         case .ready(let judgement):
             finishedAnalysis = nil
-            return .success(judgement)
-        case .needsCatalog: return .failure(Wait(progress: .needsCatalog))
+            return .made(judgement)
+        case .needsCatalog: return .wait(.needsCatalog)
         }
     }
 
     /// What a name that the protocol gave, to a statement or a portal, may stand for.
-    private func actions(everOf name: ServerName) -> [Action] {
+    func actions(everOf name: ServerName) -> [Action] {
         (statements.judgements(everOf: name) + portals.judgements(everOf: name)).flatMap(\.actions)
-    }
-
-    // MARK: - Bind, Execute and the rest
-
-    private mutating func receiveBind(
-        _ body: inout BodyReader, _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
-    ) throws(ProtocolViolation) -> Step {
-        let portal = try body.serverName()
-        let statement = try body.serverName()
-        if portals.count >= limits.statementsPerSession, !portal.isEmpty, !portals.isKnown(portal) {
-            throw ProtocolViolation("more than \(limits.statementsPerSession) portals are open", code: .programLimitExceeded)
-        }
-        switch confirmed(statement, statements.judgements(of: statement, in: segment), orElse: "bind") {
-        case .wait(let progress): return .wait(progress)
-        case .denied(let judgement):
-            sink.record(judgement, at: clientOffset)
-            pending.append(PendingRequest(kind: .bind, name: portal, judgements: [judgement], proposal: propose()))
-            deny(header, input, &run, &sink, by: .failingBind, judgement)
-            return .replaced
-        case .allowed(let judgements):
-            let proposal = propose()
-            describedPortals.remove(portal)
-            portals.propose(.init(id: proposal, segment: segment, judgements: judgements), as: portal)
-            pending.append(PendingRequest(kind: .bind, name: portal, judgements: judgements, proposal: proposal))
-            return .pass
-        }
-    }
-
-    private mutating func receiveExecute(
-        _ body: inout BodyReader, _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
-    ) throws(ProtocolViolation) -> Step {
-        let portal = try body.serverName()
-        let _: Int32 = try body.integer()
-        try body.finish()
-        switch confirmed(portal, portals.judgements(of: portal, in: segment), orElse: "fetch") {
-        case .wait(let progress): return .wait(progress)
-        case .denied(let judgement):
-            counters.statements &+= 1
-            sink.record(judgement, at: clientOffset)
-            pending.append(PendingRequest(kind: .execute, name: portal, judgements: [judgement]))
-            deny(header, input, &run, &sink, by: .failingExecute, judgement)
-            return .replaced
-        case .allowed(let judgements):
-            counters.statements &+= 1
-            let copyIns = judgements.first?.copyIns ?? 0
-            guard judgements.allSatisfy({ $0.copyIns == copyIns }) else {
-                throw ProtocolViolation("a portal is run that may or may not copy data in: send a Sync and read its answer first")
-            }
-            for judgement in judgements {
-                sink.record(judgement, at: clientOffset)
-            }
-            implicitTransaction = true
-            if judgements.contains(where: \.mayRevealMasked), !describedPortals.contains(portal) {
-                // The rows' columns must be known before the rows: ask for them, and keep the answer.
-                run.flushToServer(input, &sink)
-                sink.inject(InjectedMessage.describe(portal: portal.text), because: "describe")
-                pending.append(PendingRequest(kind: .describePortal, name: portal, judgements: judgements, isInjected: true))
-                describedPortals.insert(portal)
-            }
-            pending.append(PendingRequest(kind: .execute, name: portal, judgements: judgements, copyInsExpected: copyIns))
-            for judgement in judgements {
-                forwarded(judgement)
-            }
-            return .pass
-        }
-    }
-
-    private enum Confirmed {
-        case allowed([Judgement])
-        case denied(Judgement)
-        case wait(ClientProgress)
-    }
-
-    /// What the candidates of `name` come to under the configuration of now. A name that SQL gave (PREPARE, DECLARE), or that
-    /// the gateway does not know, is judged as a request of its own besides.
-    private func confirmed(_ name: ServerName, _ candidates: [Judgement], orElse kind: String) -> Confirmed {
-        guard candidates.isEmpty || judge.isNamedBySQL(name) else { return confirmed(candidates) }
-        let judgement = judge.judge(request: kind, of: name)
-        if judgement.isDenied { return .denied(judgement) }
-        switch confirmed(candidates) {
-        case .allowed(let judgements): return .allowed(judgements + [judgement])
-        case .denied(let judgement): return .denied(judgement)
-        case .wait(let progress): return .wait(progress)
-        }
-    }
-
-    private func confirmed(_ candidates: [Judgement]) -> Confirmed {
-        allHold(candidates) ? .allowed(candidates) : confirmedAnew(candidates)
-    }
-
-    private func allHold(_ candidates: [Judgement]) -> Bool {
-        for candidate in candidates where candidate.isDenied || !judge.holds(candidate) { return false }
-        return true
-    }
-
-    /// A text that was judged anew already is not looked at again.
-    private func confirmedAnew(_ candidate: Judgement) -> JudgeOutcome {
-        if let analysis = candidate.analysis, !candidate.runsNames, let judgement = judge.known(analysis) { return .ready(judgement) }
-        return judge.confirm(candidate, prepared: actions(everOf:))
-    }
-
-    private func confirmedAnew(_ candidates: [Judgement]) -> Confirmed {
-        var result: [Judgement] = []
-        result.reserveCapacity(candidates.count)
-        for candidate in candidates {
-            switch confirmedAnew(candidate) {
-            case .needsCatalog: return .wait(.needsCatalog)
-            case .ready(let judgement):
-                if judgement.isDenied { return .denied(judgement) }
-                result.append(judgement)
-            }
-        }
-        return .allowed(result)
-    }
-
-    private mutating func receiveDescribe(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
-        let what: UInt8 = try body.integer()
-        let name = try body.serverName()
-        try body.finish()
-        implicitTransaction = true
-        switch what {
-        case UInt8(ascii: "S"):
-            pending.append(
-                PendingRequest(kind: .describeStatement, name: name, judgements: statements.judgements(of: name, in: segment)))
-        case UInt8(ascii: "P"):
-            let judgements = portals.judgements(of: name, in: segment)
-            pending.append(PendingRequest(kind: .describePortal, name: name, judgements: judgements))
-            // Of others the columns are not kept.
-            if judgements.contains(where: \.mayRevealMasked) { describedPortals.insert(name) }
-        default: throw ProtocolViolation("a Describe of '\(printable(what))'")
-        }
-        return .pass
-    }
-
-    private mutating func receiveClose(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
-        let what: UInt8 = try body.integer()
-        let name = try body.serverName()
-        try body.finish()
-        implicitTransaction = true
-        switch what {
-        case UInt8(ascii: "S"): pending.append(PendingRequest(kind: .closeStatement, name: name, proposal: nextProposal))
-        case UInt8(ascii: "P"):
-            describedPortals.remove(name)
-            pending.append(PendingRequest(kind: .closePortal, name: name, proposal: nextProposal))
-        default: throw ProtocolViolation("a Close of '\(printable(what))'")
-        }
-        return .pass
     }
 
     private mutating func receiveFunctionCall(
         _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
     ) -> Step {
-        let judgement = judge.judge(request: "function_call", of: .unnamed)
+        let judgement = unapproved(judge.judge(request: "function_call", of: .unnamed))
         counters.statements &+= 1
         sink.record(judgement, at: clientOffset)
         pending.append(PendingRequest(kind: .functionCall, judgements: [judgement]))
@@ -413,12 +283,12 @@ extension RelayMachine {
 
     /// Records the client's message, and sends the server one that must fail in its place: so the server's own state
     /// (transaction, pipeline) stays the truth.
-    private mutating func deny(
+    mutating func deny(
         _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink, by message: InjectedMessage,
         _ judgement: Judgement
     ) {
         counters.denied &+= 1
-        run.flushToServer(input, &sink)
+        flush(input, &run, &sink)
         if let held = input.getSlice(at: run.cursor, length: header.totalLength) { sink.hold(held) }
         sink.inject(message.bytes, because: judgement.verdict.rule)
     }
@@ -428,10 +298,13 @@ extension RelayMachine {
 struct Run {
     var start: Int
     var cursor: Int
+    /// The end of the last message after which what follows may wait: a Query, a Sync, a Flush.
+    var boundary: Int
 
     init(_ input: ByteBuffer) {
         start = input.readerIndex
         cursor = input.readerIndex
+        boundary = input.readerIndex
     }
 
     mutating func flushToServer(_ input: ByteBuffer, _ sink: inout some RelaySink) {

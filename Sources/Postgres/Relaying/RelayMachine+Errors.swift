@@ -58,11 +58,15 @@ extension RelayMachine {
     private func denial(_ judgement: Judgement) -> ByteBuffer {
         let verdict = judgement.verdict
         var buffer = ByteBuffer()
+        if verdict.rule == "gatehouse.cancelled" {
+            ErrorFields(code: .queryCanceled, message: verdict.reason, detail: Denial(verdict).json).write(to: &buffer)
+            return buffer
+        }
         ErrorFields(
             code: .insufficientPrivilege,
             message: verdict.reason.isEmpty
                 ? "denied by Gatehouse rule \"\(verdict.rule)\"" : "denied by Gatehouse rule \"\(verdict.rule)\": \(verdict.reason)",
-            hint: verdict.hint
+            detail: Denial(verdict).json, hint: verdict.hint
         ).write(to: &buffer)
         return buffer
     }

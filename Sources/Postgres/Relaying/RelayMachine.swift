@@ -18,6 +18,8 @@ struct RelayMachine {
         case needsCatalog
         /// What comes next depends on an answer that the server has yet to give.
         case needsServer
+        /// A person must say whether the next request goes on: put the outcome into `finishedHold`, come back.
+        case needsApproval(HeldAction)
         /// The client said goodbye.
         case terminated
     }
@@ -57,6 +59,17 @@ struct RelayMachine {
     var counters = Counters()
     /// What the text of the message at this place of the client's stream was found to do, when that was not found out here.
     var finishedAnalysis: (offset: UInt64, analysis: Analysis)?
+    /// What became of the request at this place of the client's stream, which was held.
+    var finishedHold: (offset: UInt64, rule: String, outcome: HoldOutcome)?
+    /// Nothing of the session goes on before this is settled.
+    var sessionHold: Verdict?
+    /// Messages of the client since its last Sync that the server has not seen, because one behind them waits.
+    var withheld = ByteBuffer()
+    /// What was read last ends in front of a request that waits.
+    var withholdsTail = false
+    /// Extended-query messages since the last Sync, and how many of them the server has been given.
+    var segmentMessages = 0
+    var sentSegmentMessages = 0
     /// Syncs that the client sent.
     var segment: UInt64 = 0
     /// The next proposal's number.

@@ -66,7 +66,8 @@ public struct PostgresScript {
             while let (header, message) = try next(&server) { try readServer(header, message) }
         case .verdict:
             let record = try VerdictRecord(payload: frame.payload)
-            if record.ruling.decision != .allow { denials[record.action] = record.ruling }
+            // What was held and then approved has a second verdict.
+            denials[record.action] = record.ruling.decision == .allow ? nil : record.ruling
         case .gap:
             output += commented("bytes that the gateway saw here are not in the recording")
         case .error, .cancel, .notice:
@@ -75,6 +76,9 @@ public struct PostgresScript {
         case .end:
             finishUnanswered()
             output += commented("end: \(try frame.decode(Recording.SessionEnd.self).reason)")
+        case .approval:
+            let record = try frame.decode(ApprovalRecord.self)
+            output += commented("approval \(record.approval): \(record.event.rawValue)")
         case .file, .upstream, .injected, .withheld, .masked: break
         }
         return output

@@ -19,6 +19,8 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
     private var handshake: ClientHandshake
     private var deadline: Scheduled<Void>?
     private var place: SessionRegistry.Place?
+    /// The session waits for an approval before its first request.
+    private var sessionHold: Verdict?
     private var sessionID: SessionID?
     private var isClosed = false
 
@@ -178,7 +180,12 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         case .success(let admitted): permit = admitted
         case .failure(let refusal): return refuse(refusal, identified, context)
         }
-        if let refusal = startupRefusal(of: startup, under: permit, configuration) { return refuse(refusal, identified, context) }
+        switch startupVerdict(of: startup, under: permit, configuration) {
+        case .none: break
+        case .some(let verdict) where verdict.decision == .hold: sessionHold = verdict
+        case .some(let verdict):
+            return refuse(Refusal(rule: verdict.rule, reason: verdict.reason, hint: verdict.hint), identified, context)
+        }
         let database: String
         switch wantedDatabase(startup, target) {
         case .success(let name): database = name
@@ -228,17 +235,22 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     /// What the startup packet asks for is judged as the statements would be that ask for the same. Plain settings need no rule:
-    /// every driver sends some.
-    private func startupRefusal(of startup: ClientStartup, under permit: Permit, _ configuration: LiveConfiguration) -> Refusal? {
+    /// every driver sends some. nil lets the session begin; what is held lets it wait before its first request.
+    private func startupVerdict(of startup: ClientStartup, under permit: Permit, _ configuration: LiveConfiguration) -> Verdict? {
+        var strictest: Verdict?
+        func consider(_ verdict: Verdict) {
+            guard verdict.decision != .allow, verdict.decision.isStricter(than: strictest?.decision ?? .allow) else { return }
+            strictest = verdict
+        }
+        let now = gateway.clock.wallTime()
+        if let opening = configuration.policy.judgeOpening(under: permit, at: now) { consider(opening) }
         var actions = startup.settings.map { Action(kinds: ["set"], settings: [$0]) }
         if startup.replication != .none { actions.append(Action(kinds: ["replication"])) }
         for action in actions {
-            let verdict = configuration.policy.judge(action, under: permit, resolver: UnknownNames(), at: gateway.clock.wallTime())
-            if verdict.decision != .allow, verdict.rule != "gatehouse.default" || action.kinds.contains("replication") {
-                return Refusal(rule: verdict.rule, reason: verdict.reason, hint: verdict.hint)
-            }
+            let verdict = configuration.policy.judge(action, under: permit, resolver: UnknownNames(), at: now)
+            if verdict.rule != "gatehouse.default" || action.kinds.contains("replication") { consider(verdict) }
         }
-        return nil
+        return strictest
     }
 
     /// Clients that are told no database send the user's name as one.
@@ -379,12 +391,14 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             searchPathIsKnown: !startup.settings.contains { $0.name == "search_path" || $0.name == "role" || $0.name == nil },
             maskRules: columnMaskRules(policy.masks(for: permitted.permit)),
             invalidateCatalogs: { [shared = postgres.shared] in shared.invalidateCatalogs(of: permitted.target.name, database: database) })
-        let machine = RelayMachine(judge: judge, analyzer: analyzer, limits: gateway.configuration.limits, isReplication: isReplication)
+        var machine = RelayMachine(judge: judge, analyzer: analyzer, limits: gateway.configuration.limits, isReplication: isReplication)
+        machine.sessionHold = sessionHold
         let gateway = gateway
         let place = place
         return RelaySession(
             permitted: permitted, gateway: gateway, eventLoop: loop, loopRecorder: loopRecorder, recorder: recorder,
-            judge: judge, machine: machine, catalog: catalog, analysisThreads: postgres.shared.analysisThreads
+            judge: judge, machine: machine, facts: .init(database: database, application: startup.applicationName), catalog: catalog,
+            analysisThreads: postgres.shared.analysisThreads
         ) { totals in
             if let place { gateway.sessions.leave(place, session: permitted.session) }
             gateway.observer.sessionEnded(permitted.session, totals)

@@ -12,22 +12,25 @@ final class RelaySession: CommitWaiter {
     let permitted: Permitted
     let gateway: Gateway
     let durability: Target.Durability
-    private let eventLoop: any EventLoop
+    let eventLoop: any EventLoop
     private let loopRecorder: LoopRecorder
     private let analysisThreads: AnalysisThreads
-    private let output: SessionOutput
-    private let judge: SessionJudge
+    let output: SessionOutput
+    let judge: SessionJudge
+    let facts: Facts
     private let catalog: TargetCatalog?
-    private var machine: RelayMachine
+    var machine: RelayMachine
     private var client: RelayHandler?
     private var server: RelayHandler?
     private var clientInput = ByteBuffer()
     private var serverInput = ByteBuffer()
-    private var isScheduled = false
+    var isScheduled = false
     /// An analysis or a catalog is waited for.
-    private var clientWaits = false
+    var clientWaits = false
     private var serverWaits = false
-    private var isEnding = false
+    private(set) var isEnding = false
+    /// What waits for a person.
+    var hold: ActiveHold?
     private var drainReason: String?
     private var lastActivity = NIODeadline.now()
     private let timers = Timers()
@@ -40,12 +43,12 @@ final class RelaySession: CommitWaiter {
     /// What the client sent next cannot be dealt with before the server has answered.
     private var clientIsBlocked = false
     /// A cancel request that waits for its record to be committed, and whether one is on its way.
-    private var wantedCancel: (() -> EventLoopFuture<Void>)?
-    private var cancelIsUnderWay = false
+    var wantedCancel: (() -> EventLoopFuture<Void>)?
+    var cancelIsUnderWay = false
 
     init(
         permitted: Permitted, gateway: Gateway, eventLoop: any EventLoop, loopRecorder: LoopRecorder, recorder: SessionRecorder,
-        judge: SessionJudge, machine: RelayMachine, catalog: TargetCatalog?, analysisThreads: AnalysisThreads,
+        judge: SessionJudge, machine: RelayMachine, facts: Facts, catalog: TargetCatalog?, analysisThreads: AnalysisThreads,
         onEnd: @escaping (SessionTotals) -> Void
     ) {
         self.permitted = permitted
@@ -55,10 +58,17 @@ final class RelaySession: CommitWaiter {
         self.analysisThreads = analysisThreads
         self.judge = judge
         self.machine = machine
+        self.facts = facts
         self.catalog = catalog
         self.onEnd = onEnd
         durability = permitted.target.durability
         output = SessionOutput(recorder: recorder)
+    }
+
+    /// What approvals are told of the session.
+    struct Facts {
+        var database: String
+        var application: String
     }
 
     /// What the session's timers hold, instead of a weak reference: that would make each retain of the session a slow one.
@@ -88,7 +98,7 @@ final class RelaySession: CommitWaiter {
     private func watchIdle(_ timeout: Duration) {
         after(timeout) { session in
             let silence = NIODeadline.now() - session.lastActivity
-            if silence >= TimeAmount(timeout), session.machine.pending.isEmpty {
+            if silence >= TimeAmount(timeout), session.machine.pending.isEmpty, session.hold == nil {
                 session.end(.idle)
             } else {
                 session.watchIdle(timeout)
@@ -96,7 +106,7 @@ final class RelaySession: CommitWaiter {
         }
     }
 
-    private func after(_ delay: Duration, _ body: @escaping (RelaySession) -> Void) {
+    func after(_ delay: Duration, _ body: @escaping (RelaySession) -> Void) {
         eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(delay)) { [timers] in
             guard let session = timers.session, !session.isEnding else { return }
             body(session)
@@ -152,7 +162,7 @@ final class RelaySession: CommitWaiter {
         buffer = joined
     }
 
-    private func pumpClient() {
+    func pumpClient() {
         guard !clientWaits, !isEnding, clientInput.readableBytes > 0 else { return }
         var sink = output
         do throws(ProtocolViolation) {
@@ -161,6 +171,7 @@ final class RelaySession: CommitWaiter {
             case .needsServer: clientIsBlocked = true
             case .needsAnalysis(let text): analyse(text)
             case .needsCatalog: refreshCatalog { $0.clientWaits = $1 }
+            case .needsApproval(let held): begin(held)
             case .terminated: end(.terminated)
             }
         } catch {
@@ -232,7 +243,7 @@ final class RelaySession: CommitWaiter {
 
     // MARK: - Committing
 
-    private func schedule() {
+    func schedule() {
         guard output.isDirty, !isScheduled else { return }
         isScheduled = true
         loopRecorder.schedule(self)
@@ -262,6 +273,7 @@ final class RelaySession: CommitWaiter {
     func recordingFailed(_ error: any Error) {
         gateway.logger.error("recording failed; session stopped", metadata: ["session": "\(permitted.session)", "error": "\(error)"])
         output.drop()
+        withdrawHold()
         closing = nil
         wantedCancel = nil
         isEnding = true
@@ -279,6 +291,7 @@ final class RelaySession: CommitWaiter {
     func end(_ ending: SessionEnding) {
         guard !isEnding else { return }
         isEnding = true
+        withdrawHold()
         let (code, text, fields, outcome) = ending.description
         if outcome == .failed { output.recorder.record(.error, note: SessionNote(code: code, message: text)) }
         // Amid a long row the client would take an error for data.
@@ -338,23 +351,5 @@ final class RelaySession: CommitWaiter {
     private func endIfDrained() {
         guard let drainReason, machine.isQuiet, clientInput.readableBytes == 0 else { return }
         end(.killed(drainReason))
-    }
-
-    /// A client asked to cancel what runs: recorded first, then `send` is called. One request at a time; more are the same.
-    func cancelRequested(_ send: @escaping () -> EventLoopFuture<Void>) {
-        guard !isEnding, wantedCancel == nil, !cancelIsUnderWay else { return }
-        wantedCancel = send
-        output.recorder.tick()
-        output.recorder.record(.cancel, note: SessionNote(code: "cancel-request", message: ""))
-        output.markDirty()
-        schedule()
-    }
-
-    private func cancelIfWanted() {
-        guard let send = wantedCancel, !isScheduled else { return }
-        wantedCancel = nil
-        cancelIsUnderWay = true
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        send().whenComplete { _ in bound.value.cancelIsUnderWay = false }
     }
 }

@@ -30,6 +30,8 @@ final class SessionJudge: RelayJudge {
     private var lastSnapshot: ObjectIdentifier?
     /// What SQL gave names to. Never shortened: a name stands for everything that it ever stood for.
     private var named: [ServerName: [Action]] = [:]
+    /// What the session last gave as its reason (`SET gatehouse.reason = '...'`).
+    private(set) var reason: String?
     private var namedBytes = 0
     private var meaning: UInt64 = 0
     private var searchPathIsKnown: Bool
@@ -160,6 +162,23 @@ final class SessionJudge: RelayJudge {
             own.flags.remove(.opaque)
         }
         return [own] + definitions
+    }
+
+    func settled(_ judgement: Judgement, by outcome: HoldOutcome) -> Judgement {
+        var verdict: Verdict
+        switch outcome {
+        case .refused(let refusal): verdict = refusal
+        case .granted(let approval):
+            verdict = judgement.verdict
+            verdict.decision = .allow
+            verdict.hold = nil
+            verdict.approval = approval
+        }
+        return make(judgement.actions, verdict, epoch, judgement.analysis)
+    }
+
+    func heldSession(_ verdict: Verdict) -> Judgement {
+        make([Action(kinds: ["session"])], verdict, epoch, nil)
     }
 
     private func needsFreshCatalog(for actions: [Action]) -> Bool {
@@ -336,6 +355,9 @@ final class SessionJudge: RelayJudge {
             ranUnknownCode = true
             schemaChanged = true
             unknownCodeSinceReady = true
+        }
+        if effects.contains(.givesReason) {
+            for change in judgement.actions.flatMap(\.settings) where change.name == reasonSetting { reason = change.value }
         }
         if effects.contains(.definesNames) {
             for action in judgement.actions {

@@ -46,8 +46,9 @@ public struct PostgresTranscript {
                 "verdict",
                 [
                     "decision": .string(ruling.decision.rawValue), "rule": .string(ruling.rule), "reason": .string(ruling.reason),
-                    "kinds": .list(ruling.kinds.map { .string($0) }),
+                    "kinds": .list(ruling.kinds.map { .string($0) }), "approval": .optional(ruling.approval),
                 ])
+        case .approval: add("approval", approval(try frame.decode(ApprovalRecord.self)))
         case .notice, .error:
             let note = try frame.decode(SessionNote.self)
             add(frame.kind == .error ? "failure" : "note", ["code": .string(note.code), "message": .string(note.message)])
@@ -79,6 +80,20 @@ public struct PostgresTranscript {
             "session": .string(session.description), "target": .string(start.target), "role": .optional(start.role),
             "database": .optional(start.database), "client_address": .string(start.clientAddress),
             "application": .optional(start.application),
+        ]
+    }
+
+    private func approval(_ record: ApprovalRecord) -> [String: TranscriptEvent.Value] {
+        [
+            "approval": .string(record.approval), "event": .string(record.event.rawValue), "rule": .string(record.rule),
+            "reason": .string(record.reason),
+            "votes": .list(
+                record.votes.map { vote in
+                    .object([
+                        "user": .string(vote.user), "issuer": .string(vote.issuer), "choice": .string(vote.choice),
+                        "comment": .string(vote.comment),
+                    ])
+                }),
         ]
     }
 

@@ -97,10 +97,14 @@ public struct SessionEnd: Sendable, Hashable, Codable {
     public var durationNanoseconds: UInt64
     /// Counters of the protocol's choosing: statements, rows, denied, masked cells.
     public var counters: [String: UInt64]
+    /// Ids of the approvals that something of the session ran under, the first 1,000; nil where nothing did.
+    public var approvals: [String]?
 
     public init(
-        reason: String, message: String = "", accounting: Accounting, durationNanoseconds: UInt64, counters: [String: UInt64] = [:]
+        reason: String, message: String = "", accounting: Accounting, durationNanoseconds: UInt64, counters: [String: UInt64] = [:],
+        approvals: [String]? = nil
     ) {
+        self.approvals = approvals
         self.reason = reason
         self.message = message
         self.accounting = accounting

@@ -55,7 +55,7 @@ struct FrameSummary: Hashable {
         case .clientMessages: client.recorded &+= UInt64(payload.count + prefix.count)
         case .serverMessages: server.recorded &+= UInt64(payload.count + prefix.count)
         case .masked, .withheld, .gap: substitute(kind, Array(prefix) + Array(payload))
-        case .file, .start, .identity, .verdict, .injected, .notice, .cancel, .error, .end, .upstream: break
+        case .file, .start, .identity, .verdict, .injected, .notice, .cancel, .error, .end, .upstream, .approval: break
         }
     }
 

@@ -30,6 +30,8 @@ public enum RecordKind: UInt8, Sendable, Hashable, CaseIterable {
     case end = 13
     /// JSON, `UpstreamConnection`: the session's connection to its target is up.
     case upstream = 14
+    /// JSON, `ApprovalRecord`: what became of a held action's, or the session's, approval.
+    case approval = 15
 
     /// The kind's name in manifests and reports.
     public var name: String { String(describing: self) }

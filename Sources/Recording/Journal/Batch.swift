@@ -193,4 +193,5 @@ struct ClearEnd: Hashable, Codable {
     var reason: String
     var accounting: Accounting
     var durationNanoseconds: UInt64
+    var approvals: [String]?
 }

@@ -69,7 +69,8 @@ public final class SessionStream {
     public func append(end: SessionEnd, time: WallTime) throws {
         let bytes = try canonicalJSON(end)
         let clear = try canonicalJSON(
-            ClearEnd(reason: end.reason, accounting: end.accounting, durationNanoseconds: end.durationNanoseconds))
+            ClearEnd(reason: end.reason, accounting: end.accounting, durationNanoseconds: end.durationNanoseconds, approvals: end.approvals)
+        )
         bytes.withUnsafeBytes { append(.end, time: time, payload: $0) }
         self.end = clear
     }

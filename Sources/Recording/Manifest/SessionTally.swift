@@ -76,7 +76,7 @@ struct SessionTally {
         return Manifest(
             format: 2, session: session, node: node, gatewayVersion: gatewayVersion, outcome: hasEnded ? .ended : .interrupted,
             started: started, ended: ended, monotonic: monotonic, durationNanoseconds: end?.durationNanoseconds, start: start,
-            identity: identity, policyVersion: identity?.policyVersion, approvals: [], endReason: end?.reason, keys: keys,
+            identity: identity, policyVersion: identity?.policyVersion, approvals: end?.approvals ?? [], endReason: end?.reason, keys: keys,
             segments: segments, frames: summary.frameCounts, accounting: summary.accounting, gaps: gaps)
     }
 }

@@ -28,6 +28,8 @@ extension SettingsReader {
             }
             section.finish()
         }
+        var publicURL = section.value("public_url", secureURL)
+        while publicURL?.last == "/" { publicURL?.removeLast() }
         section.finish()
         guard let listen else { return nil }
         if !listen.isLoopback, !section.has("tls") {
@@ -35,7 +37,7 @@ extension SettingsReader {
                 section.place(of: "listen"),
                 "`admin.listen` \(listen) can be reached from other machines, so `admin.tls` is needed; or listen on 127.0.0.1")
         }
-        return AdminSettings(listen: listen, tls: tls, roles: roles)
+        return AdminSettings(listen: listen, tls: tls, roles: roles, publicURL: publicURL)
     }
 
     func readListenAddress(_ section: Section) -> ListenAddress? {

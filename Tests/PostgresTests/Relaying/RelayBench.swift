@@ -64,6 +64,7 @@ final class CollectingSink: RelaySink {
 /// Denies some kinds, and masks every column that is called `ssn`.
 final class ScriptedJudge: RelayJudge {
     var deniedKinds: Set<String> = ["drop.table"]
+    var heldKinds: Set<String> = []
     var deniedRequests: Set<String> = []
     var epoch = Judgement.Epoch(configuration: 1, catalog: 1, meaning: 1)
     /// How many more questions are answered with `needsCatalog`.
@@ -76,8 +77,9 @@ final class ScriptedJudge: RelayJudge {
     private(set) var completedTexts: [String] = []
     private(set) var idleTimes = 0
 
-    func changePolicy(denying kinds: Set<String>) {
+    func changePolicy(denying kinds: Set<String> = [], holding held: Set<String> = []) {
         deniedKinds = kinds
+        heldKinds = held
         epoch.configuration += 1
         kept = [:]
     }
@@ -111,9 +113,11 @@ final class ScriptedJudge: RelayJudge {
     private func make(_ actions: [Action], _ analysis: Analysis?) -> Judgement {
         let denied = actions.contains { !$0.kinds.isDisjoint(with: deniedKinds) }
         let verdict =
-            denied
-            ? Verdict(decision: .deny, rule: "no-drop", reason: "Tables stay.", hint: "Ask a DBA.")
-            : Verdict(decision: .allow, rule: "rest")
+            actions.contains { !$0.kinds.isDisjoint(with: heldKinds) } && !denied
+            ? Verdict(decision: .hold, rule: "ask", reason: "Ask first.", hold: HoldTerms(approvers: ["managers"]))
+            : denied
+                ? Verdict(decision: .deny, rule: "no-drop", reason: "Tables stay.", hint: "Ask a DBA.")
+                : Verdict(decision: .allow, rule: "rest")
         let reveals = actions.contains { $0.columns.contains("ssn") || $0.copy?.columns?.contains("ssn") == true }
         let copies = actions.contains { $0.kinds.contains("copy.to") }
         let plan = CopyOptions().map { CopyMaskPlan(options: $0, columns: [nil, ScriptedJudge.mask]) }
@@ -137,6 +141,21 @@ final class ScriptedJudge: RelayJudge {
     func completed(_ judgement: Judgement) { completedTexts += judgement.actions.map(\.normalized) }
     func serverIsIdle() { idleTimes += 1 }
     func isNamedBySQL(_ name: ServerName) -> Bool { sqlNames.contains(name.text) }
+
+    func settled(_ judgement: Judgement, by outcome: HoldOutcome) -> Judgement {
+        let verdict: Verdict =
+            switch outcome {
+            case .refused(let verdict): verdict
+            case .granted(let approval): Verdict(decision: .allow, rule: judgement.verdict.rule, approval: approval)
+            }
+        return Judgement(
+            actions: judgement.actions, verdict: verdict, record: [], epoch: epoch, mayRevealMasked: judgement.mayRevealMasked,
+            analysis: judgement.analysis)
+    }
+
+    func heldSession(_ verdict: Verdict) -> Judgement {
+        Judgement(actions: [Action(kinds: ["session"])], verdict: verdict, record: [], epoch: epoch, mayRevealMasked: false, analysis: nil)
+    }
 
     func denyUncertainStrings(_ analysis: Analysis) -> Judgement {
         Judgement(
@@ -192,9 +211,21 @@ final class RelayBench {
         return progress
     }
 
+    /// What the machine waits for, if that is a person.
+    var held: HeldAction? {
+        if case .needsApproval(let held) = progress { held } else { nil }
+    }
+
+    /// Somebody decided.
+    func settle(_ outcome: HoldOutcome) throws(ProtocolViolation) {
+        guard let held else { return }
+        machine.finishedHold = (held.offset, held.judgement.verdict.rule, outcome)
+        try client(bytes: [])
+    }
+
     var toServer: [Message] { Message.split(sink.toServer) }
     var toClient: [Message] { Message.split(sink.toClient) }
-    var held: [Message] { Message.split(sink.held) }
+    var kept: [Message] { Message.split(sink.held) }
 
     func forget() { sink.forget() }
 }
@@ -206,8 +237,11 @@ extension Message {
     /// The denial that `ScriptedJudge` brings about.
     static let denial: Message = {
         var buffer = ByteBuffer()
-        ErrorFields(code: .insufficientPrivilege, message: "denied by Gatehouse rule \"no-drop\": Tables stay.", hint: "Ask a DBA.")
-            .write(to: &buffer)
+        ErrorFields(
+            code: .insufficientPrivilege, message: "denied by Gatehouse rule \"no-drop\": Tables stay.",
+            detail: #"{"gatehouse":{"allowed":"Ask a DBA.","category":"rule","reason":"Tables stay.","retry":false,"rule":"no-drop"}}"#,
+            hint: "Ask a DBA."
+        ).write(to: &buffer)
         return Message(buffer)
     }()
 

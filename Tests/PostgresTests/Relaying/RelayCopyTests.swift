@@ -24,7 +24,7 @@ import Testing
         try bench.server(.copyIn)
         try bench.client(.copyData("1"), .sync, .flush, .copyData("2"), .copyDone)
         #expect(bench.toServer == [.query(load), .copyData("1"), .copyData("2"), .copyDone])
-        #expect(bench.held == [.sync, .flush])
+        #expect(bench.kept == [.sync, .flush])
         try bench.server(.complete("COPY 1"), .ready())
         #expect(bench.machine.isQuiet)
     }
@@ -95,7 +95,7 @@ import Testing
         try bench.client(.parse("", load), .bind("", ""), .execute(""), .sync)
         #expect(bench.toServer == [.parse("", load), .bind("", ""), .execute("")])
         try bench.server(.parseComplete, .bindComplete, .copyIn)
-        #expect(bench.held == [.sync])
+        #expect(bench.kept == [.sync])
         try bench.client(.copyData("1"), .copyDone, .sync)
         try bench.server(.complete("COPY 1"), .ready())
         #expect(bench.machine.isQuiet)

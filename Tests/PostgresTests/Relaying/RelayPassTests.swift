@@ -64,7 +64,7 @@ import Testing
         bench.forget()
         try bench.client(.functionCall)
         #expect(bench.toServer == [.injected(.failingQuery("request-function_call"))])
-        #expect(bench.held == [.functionCall])
+        #expect(bench.kept == [.functionCall])
         try bench.server(.syntaxError, .ready())
         #expect(bench.machine.isQuiet)
         #expect(bench.sink.replaced == [.denial])

@@ -13,6 +13,7 @@ struct EventRenderer {
         case "identity": indented(identity(event))
         case "statement": stamped(event, statement(event))
         case "verdict": indented(verdict(event))
+        case "approval": stamped(event, approval(event))
         case "rows": indented(rows(event))
         case "complete": indented(["= " + text(event, "tag")])
         case "error": indented(error(event))
@@ -61,9 +62,26 @@ struct EventRenderer {
 
     private func verdict(_ event: JSON) -> [String] {
         let rule = text(event, "rule")
-        guard text(event, "decision") == "deny" else { return ["allowed (\(rule))"] }
         let reason = text(event, "reason")
+        let under = text(event, "approval")
+        switch text(event, "decision") {
+        case "allow": return [under.isEmpty ? "allowed (\(rule))" : "allowed (\(rule)), approved by \(under)"]
+        case "hold": return ["HELD by \(rule)\(reason.isEmpty ? "" : ": \(reason)")"]
+        default: break
+        }
         return ["DENIED by \(rule)\(reason.isEmpty ? "" : ": \(reason)")"] + hint(event)
+    }
+
+    private func approval(_ event: JSON) -> [String] {
+        let votes = (event["votes"]?.elements ?? []).map { vote in
+            let comment = text(vote, "comment")
+            return "\(text(vote, "user")): \(text(vote, "choice"))\(comment.isEmpty ? "" : " (\(comment))")"
+        }
+        let reason = text(event, "reason")
+        return [
+            (["approval \(text(event, "approval")) \(text(event, "event"))"] + (reason.isEmpty ? [] : ["reason: \(reason)"]) + votes)
+                .joined(separator: "; ")
+        ]
     }
 
     private func rows(_ event: JSON) -> [String] {

@@ -1,0 +1,174 @@
+import Analysis
+import GatehouseCore
+import NIOCore
+
+/// Bind, Execute and the rest of the extended query protocol.
+extension RelayMachine {
+    mutating func receiveBind(
+        _ body: inout BodyReader, _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
+    ) throws(ProtocolViolation) -> Step {
+        let portal = try body.serverName()
+        let statement = try body.serverName()
+        if portals.count >= limits.statementsPerSession, !portal.isEmpty, !portals.isKnown(portal) {
+            throw ProtocolViolation("more than \(limits.statementsPerSession) portals are open", code: .programLimitExceeded)
+        }
+        switch confirmed(statement, statements.judgements(of: statement, in: segment), orElse: "bind") {
+        case .wait(let progress): return .wait(progress)
+        case .denied(let found):
+            var judgement = found
+            if judgement.isHeld {
+                let parameters = try BoundParameters(&body)
+                switch settle(judgement, text: text(behind: statement), parameters: parameters) {
+                case .wait(let progress): return .wait(progress)
+                case .settled(let made): judgement = made
+                }
+            }
+            sink.record(judgement, at: clientOffset)
+            guard judgement.isDenied else { return bound([judgement], to: portal) }
+            pending.append(PendingRequest(kind: .bind, name: portal, judgements: [judgement], proposal: propose()))
+            deny(header, input, &run, &sink, by: .failingBind, judgement)
+            return .replaced
+        case .allowed(let judgements): return bound(judgements, to: portal)
+        }
+    }
+
+    /// The text that a Bind of `name` runs, where that is certain.
+    private func text(behind name: ServerName) -> ByteBuffer? {
+        judge.isNamedBySQL(name) ? nil : statements.text(of: name, in: segment)
+    }
+
+    private mutating func bound(_ judgements: [Judgement], to portal: ServerName) -> Step {
+        let proposal = propose()
+        describedPortals.remove(portal)
+        portals.propose(.init(id: proposal, segment: segment, judgements: judgements), as: portal)
+        pending.append(PendingRequest(kind: .bind, name: portal, judgements: judgements, proposal: proposal))
+        return .pass
+    }
+
+    mutating func receiveExecute(
+        _ body: inout BodyReader, _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
+    ) throws(ProtocolViolation) -> Step {
+        let portal = try body.serverName()
+        let _: Int32 = try body.integer()
+        try body.finish()
+        switch confirmed(portal, portals.judgements(of: portal, in: segment), orElse: "fetch") {
+        case .wait(let progress): return .wait(progress)
+        case .denied(let found):
+            let judgement = unapproved(found)
+            counters.statements &+= 1
+            sink.record(judgement, at: clientOffset)
+            pending.append(PendingRequest(kind: .execute, name: portal, judgements: [judgement]))
+            deny(header, input, &run, &sink, by: .failingExecute, judgement)
+            return .replaced
+        case .allowed(let judgements):
+            counters.statements &+= 1
+            let copyIns = judgements.first?.copyIns ?? 0
+            guard judgements.allSatisfy({ $0.copyIns == copyIns }) else {
+                throw ProtocolViolation("a portal is run that may or may not copy data in: send a Sync and read its answer first")
+            }
+            for judgement in judgements {
+                sink.record(judgement, at: clientOffset)
+            }
+            implicitTransaction = true
+            if judgements.contains(where: \.mayRevealMasked), !describedPortals.contains(portal) {
+                // The rows' columns must be known before the rows: ask for them, and keep the answer.
+                flush(input, &run, &sink)
+                sink.inject(InjectedMessage.describe(portal: portal.text), because: "describe")
+                pending.append(PendingRequest(kind: .describePortal, name: portal, judgements: judgements, isInjected: true))
+                describedPortals.insert(portal)
+            }
+            pending.append(PendingRequest(kind: .execute, name: portal, judgements: judgements, copyInsExpected: copyIns))
+            for judgement in judgements {
+                forwarded(judgement)
+            }
+            return .pass
+        }
+    }
+
+    private enum Confirmed {
+        case allowed([Judgement])
+        case denied(Judgement)
+        case wait(ClientProgress)
+    }
+
+    /// What the candidates of `name` come to under the configuration of now. A name that SQL gave (PREPARE, DECLARE), or that
+    /// the gateway does not know, is judged as a request of its own besides.
+    private func confirmed(_ name: ServerName, _ candidates: [Judgement], orElse kind: String) -> Confirmed {
+        guard candidates.isEmpty || judge.isNamedBySQL(name) else { return confirmed(candidates) }
+        let judgement = judge.judge(request: kind, of: name)
+        if judgement.isDenied { return .denied(judgement) }
+        switch confirmed(candidates) {
+        case .allowed(let judgements): return .allowed(judgements + [judgement])
+        case .denied(let judgement): return .denied(judgement)
+        case .wait(let progress): return .wait(progress)
+        }
+    }
+
+    private func confirmed(_ candidates: [Judgement]) -> Confirmed {
+        allHold(candidates) ? .allowed(candidates) : confirmedAnew(candidates)
+    }
+
+    private func allHold(_ candidates: [Judgement]) -> Bool {
+        for candidate in candidates where candidate.isDenied || !judge.holds(candidate) { return false }
+        return true
+    }
+
+    /// A text that was judged anew already is not looked at again.
+    private func confirmedAnew(_ candidate: Judgement) -> JudgeOutcome {
+        if let analysis = candidate.analysis, !candidate.runsNames, let judgement = judge.known(analysis) { return .ready(judgement) }
+        return judge.confirm(candidate, prepared: actions(everOf:))
+    }
+
+    private func confirmedAnew(_ candidates: [Judgement]) -> Confirmed {
+        var result: [Judgement] = []
+        result.reserveCapacity(candidates.count)
+        for candidate in candidates {
+            switch confirmedAnew(candidate) {
+            case .needsCatalog: return .wait(.needsCatalog)
+            case .ready(let judgement):
+                // An approval stands as long as the rule that asked for it is the one that decides.
+                if judgement.isHeld, candidate.verdict.approval != nil, candidate.verdict.rule == judgement.verdict.rule {
+                    result.append(candidate)
+                    continue
+                }
+                if judgement.isDenied { return .denied(judgement) }
+                result.append(judgement)
+            }
+        }
+        return .allowed(result)
+    }
+
+    mutating func receiveDescribe(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
+        let what: UInt8 = try body.integer()
+        let name = try body.serverName()
+        try body.finish()
+        implicitTransaction = true
+        switch what {
+        case UInt8(ascii: "S"):
+            pending.append(
+                PendingRequest(kind: .describeStatement, name: name, judgements: statements.judgements(of: name, in: segment)))
+        case UInt8(ascii: "P"):
+            let judgements = portals.judgements(of: name, in: segment)
+            pending.append(PendingRequest(kind: .describePortal, name: name, judgements: judgements))
+            // Of others the columns are not kept.
+            if judgements.contains(where: \.mayRevealMasked) { describedPortals.insert(name) }
+        default: throw ProtocolViolation("a Describe of '\(printable(what))'")
+        }
+        return .pass
+    }
+
+    mutating func receiveClose(_ body: inout BodyReader) throws(ProtocolViolation) -> Step {
+        let what: UInt8 = try body.integer()
+        let name = try body.serverName()
+        try body.finish()
+        implicitTransaction = true
+        switch what {
+        case UInt8(ascii: "S"): pending.append(PendingRequest(kind: .closeStatement, name: name, proposal: nextProposal))
+        case UInt8(ascii: "P"):
+            describedPortals.remove(name)
+            pending.append(PendingRequest(kind: .closePortal, name: name, proposal: nextProposal))
+        default: throw ProtocolViolation("a Close of '\(printable(what))'")
+        }
+        return .pass
+    }
+}
