@@ -92,7 +92,7 @@ struct CacheTests {
     func sharedFactsHoldForAll(_ seed: UInt64) throws {
         var statements = RandomStatement(seed)
         var shared = 0
-        for round in 0..<800 as Range<UInt64> {
+        for round in 0..<1_600 as Range<UInt64> {
             let pattern = statements.pattern()
             let a = RandomStatement.fill(pattern, seed &* 77 &+ round)
             let b = RandomStatement.fill(pattern, seed &* 991 &+ round)
@@ -107,7 +107,7 @@ struct CacheTests {
             #expect(one.dependsOnStringSetting == other.dependsOnStringSetting)
             #expect(one.failure == nil && other.failure == nil)
         }
-        // A third of the pairs at least must have been compared, or the test shows nothing.
+        // Some of the pairs must have been compared, or the test shows nothing.
         #expect(shared > 100, "\(shared)")
     }
 

@@ -92,6 +92,85 @@ private let right = """
         #expect(strict.errors.contains("warning: `access` lets nobody in"))
     }
 
+    private static let policy = """
+        node: gw
+        data_directory: data
+        targets: [{ name: orders, protocol: postgres, address: db, database: orders, default: allow, roles: [{ name: r, user: u, password: "${env:NOT_SET}" }] }]
+        access: [{ groups: [dba], roles: [r] }]
+        rules: [{ id: nights, when: { hours: ["22:00-06:00"] }, what: { kinds: [insert] }, effect: deny }, { id: no-robots, who: { users: ["robot*"] }, what: { kinds: [session] }, effect: deny }]
+        use: [{ set: destructive-sql }]
+
+        """
+
+    @Test func policyTestComparesWithWhatIsExpected() throws {
+        let folder = try Folder()
+        let config = try folder.write(Self.policy, to: "gw.yaml")
+        let right = try folder.write(
+            """
+            defaults: { user: alice, groups: [dba], target: orders }
+            cases:
+              - { statement: SELECT 1, expect: allow }
+              - { statement: "SELECT 1; DROP TABLE x", expect: deny, rule: destructive-sql/drop }
+              - { statement: INSERT INTO x VALUES (1), at: 2026-05-01T23:00:00Z, expect: deny, rule: nights }
+              - { statement: INSERT INTO x VALUES (1), at: 2026-05-01T12:00:00Z, expect: allow }
+              - { groups: [sales], statement: SELECT 1, expect: refused }
+              - { user: robot-7, statement: SELECT 1, expect: refused, rule: no-robots }
+            """, to: "right.yaml")
+        let passed = try Program.run(["policy", "test", right, "--config", config])
+        #expect(passed.status == 0, "\(passed.errors)")
+        #expect(passed.output.hasPrefix("6 cases, all as expected, policy "))
+        #expect(passed.errors.contains("Table names are taken as written"))
+
+        let wrong = try folder.write(
+            "cases:\n  - { user: a, groups: [dba], target: orders, statement: DROP TABLE x, expect: allow }\n", to: "wrong.yaml")
+        let failed = try Program.run(["policy", "test", wrong, "--config", config])
+        #expect(failed.status == 1)
+        #expect(failed.output.contains("\(wrong):2: DROP TABLE x: expected allow, got deny by destructive-sql/drop"))
+        let json = try JSON.parse(Data(try Program.run(["policy", "test", wrong, "--config", config, "--format", "json"]).output.utf8))
+        #expect(json["failed"]?.integer == 1)
+        #expect(json["cases"]?.elements.first?["rule"]?.string == "destructive-sql/drop")
+
+        let broken = try folder.write("cases:\n  - { user: a }\n", to: "broken.yaml")
+        let refused = try Program.run(["policy", "test", broken, "--config", config])
+        #expect(refused.status == 2)
+        #expect(refused.errors.contains("\(broken):2:5: `cases[1].statement` is missing"))
+    }
+
+    @Test func policyExplainSaysWhichRuleAndWhy() throws {
+        let folder = try Folder()
+        let config = try folder.write(Self.policy, to: "gw.yaml")
+        let caller = ["policy", "explain", "--config", config, "--user", "alice", "--group", "dba", "--target", "orders"]
+        let text = try Program.run(caller + ["--at", "2026-05-01T12:00:00Z", "TRUNCATE x"])
+        #expect(text.status == 0, "\(text.errors)")
+        #expect(text.output.contains("deny nights (line 5): is not in force now (when)"))
+        #expect(text.output.contains("deny destructive-sql/drop (line 6): does not hold (what: kinds)"))
+        #expect(text.output.contains("deny destructive-sql/truncate (line 6): holds"))
+        #expect(text.output.contains("deny by destructive-sql/truncate: TRUNCATE empties a table at once."))
+        let json = try JSON.parse(Data(try Program.run(caller + ["--format", "json", "SELECT 1"]).output.utf8))
+        #expect(json["decision"]?.string == "allow" && json["rule"]?.string == "gatehouse.default")
+        let unparsed = try Program.run(caller + ["DROP TABEL x"])
+        #expect(unparsed.output.contains("could not be analysed: syntax error") && unparsed.output.contains("deny by gatehouse.unparsed"))
+        #expect(try Program.run(caller.dropLast() + ["nowhere", "SELECT 1"]).status == 2)
+        #expect(try Program.run(caller + ["--at", "noon", "SELECT 1"]).status == 2)
+    }
+
+    @Test func packsAreListedAndShown() throws {
+        let list = try Program.run(["policy", "packs"])
+        #expect(list.status == 0)
+        for name in [
+            "destructive-sql", "unbounded-writes", "privilege-changes", "server-files-and-network", "bulk-export", "secrets-tables",
+        ] {
+            #expect(list.output.contains(name))
+        }
+        #expect(try Program.run(["policy", "packs", "unbounded-writes"]).output.contains("missing_where: true"))
+        #expect(try Program.run(["policy", "packs", "nonsense"]).status == 2)
+    }
+
+    @Test func judgingIsMeasured() throws {
+        let run = try Program.run(["policy", "bench", "--rules", "200", "--actions", "500"])
+        #expect(Double(run.output.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0 > 0)
+    }
+
     @Test(arguments: [
         (["sessions", "list"], [:], 3, "no token: run `gatehouse login`"),
         (["sessions", "list"], ["GATEHOUSE_TOKEN": "a b"], 2, "is not a token"),

@@ -69,14 +69,31 @@ struct Court: Sendable {
 
     /// The strictest verdict over the statements of a text.
     func verdict(on text: String) -> Verdict {
+        verdicts(on: [text])[0]
+    }
+
+    /// The same for each of the texts that one session sends; what one has given a name to, the next may run.
+    func verdicts(on texts: [String]) -> [Verdict] {
+        var named: [String: [Action]] = [:]
+        return texts.map { verdict(on: $0, &named) }
+    }
+
+    private func verdict(on text: String, _ named: inout [String: [Action]]) -> Verdict {
         var text = text
         let analysis = text.withUTF8 { StatementAnalyzer.analyze(UnsafeRawBufferPointer($0), statementBytes: 1_048_576) }
         var verdict = Verdict(decision: .allow, rule: "gatehouse.empty")
         for action in analysis.actions {
             var action = action
-            if action.runs != nil { action.flags.insert(.opaque) }
-            let next = engine.judge(action, under: permit, resolver: NamesAsWritten(), at: now)
-            if next.decision.isStricter(than: verdict.decision) || verdict.rule == "gatehouse.empty" { verdict = next }
+            let known = action.runs.flatMap { named[$0] } ?? []
+            if action.runs != nil { action.flags.formSymmetricDifference(action.flags.contains(.opaque) == known.isEmpty ? [] : .opaque) }
+            for action in [action] + known {
+                let next = engine.judge(action, under: permit, resolver: NamesAsWritten(), at: now)
+                if next.decision.isStricter(than: verdict.decision) || verdict.rule == "gatehouse.empty" { verdict = next }
+            }
+        }
+        // What was denied has named nothing.
+        if verdict.decision == .allow {
+            for action in analysis.actions { if let name = action.defines { named[name, default: []].append(action) } }
         }
         return verdict
     }

@@ -12,8 +12,7 @@ import Testing
         for entry in cases {
             let sort = String(entry.technique.prefix(4))
             counts[sort, default: 0] += 1
-            for step in entry.steps {
-                let verdict = court.verdict(on: step)
+            for (step, verdict) in zip(entry.steps, court.verdicts(on: entry.steps)) {
                 if (verdict.decision == .deny) != (sort == "deny") {
                     Issue.record("\(entry.testDescription): \(step): \(verdict.decision) by \(verdict.rule)")
                 }
@@ -59,7 +58,7 @@ import Testing
         let court = try Court(packs: Self.all)
         let cases = try corpus("evasions.txt")
         for entry in cases {
-            let verdicts = entry.steps.map { court.verdict(on: $0) }
+            let verdicts = court.verdicts(on: entry.steps)
             if !verdicts.contains(where: { $0.decision == .deny }) { Issue.record("\(entry.testDescription): \(entry.steps) passes") }
         }
         #expect(cases.count >= 500)
@@ -71,8 +70,7 @@ import Testing
         let court = try Court(packs: Self.all)
         let cases = try corpus("harmless.txt")
         for entry in cases {
-            for step in entry.steps {
-                let verdict = court.verdict(on: step)
+            for (step, verdict) in zip(entry.steps, court.verdicts(on: entry.steps)) {
                 if verdict.decision != .allow { Issue.record("\(entry.testDescription): \(step): \(verdict.rule)") }
             }
         }

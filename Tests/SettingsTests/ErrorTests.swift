@@ -84,7 +84,7 @@ import Testing
         ("rules:\n  - { id: a }", "`rules[1].effect` is missing"),
         ("rules:\n  - { id: gatehouse.x, effect: deny }", "are built in"),
         ("rules:\n  - { id: a, effect: deny }\n  - { id: a, effect: allow }", "rule or mask id `a` is already defined"),
-        ("rules:\n  - { id: a, effect: mask }", "must be allow or deny"),
+        ("rules:\n  - { id: a, effect: mask }", "must be allow, hold or deny"),
         ("rules:\n  - { id: a, effect: deny, priority: -1 }", "is out of range"),
         ("rules:\n  - { id: a, effect: deny, priority: high }", "is not a whole number"),
         ("rules:\n  - { id: a, effect: deny, what: { kinds: [dorp.table] } }", "there is no kind `dorp.table` (did you mean `drop`?)"),

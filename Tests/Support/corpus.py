@@ -57,8 +57,10 @@ class Way:
     def run(self, sql, **options):
         """None, or (SQLSTATE, message)."""
         if self.connection is None or self.connection.closed:
-            os.environ.update(self.variables)
-            self.connection = psycopg.connect("", autocommit=True)
+            for name in [name for name in os.environ if name.startswith("PG")]:
+                del os.environ[name]
+            os.environ.update({name: value for name, value in self.variables.items() if name.startswith("PG")})
+            self.connection = psycopg.connect("", autocommit=True, prepare_threshold=1_000_000)
         try:
             cursor = self.connection.cursor()
             cursor.execute(sql, **options)

@@ -104,7 +104,7 @@ final class CompiledRule: Sendable {
             check(part, wanted ? (present ? .yes : absent) : (present ? .no : hidden ? .unknown : .yes))
         }
         if result != .no, !what.settings.isEmpty {
-            check(.settings, facts.action.settings.contains { namesSetting($0) ?? true } ? .yes : absent)
+            check(.settings, facts.action.settings.contains { namesSetting($0) ?? !facts.onlyResets } ? .yes : absent)
         }
         if result != .no, !what.functions.isEmpty {
             check(.functions, facts.action.functions.contains { name in what.functions.contains { $0.mayMatch(name) } } ? .yes : absent)

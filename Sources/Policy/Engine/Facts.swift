@@ -17,7 +17,7 @@ struct Facts {
     init(_ action: Action, _ resolver: any NameResolver) {
         self.action = action
         self.resolver = resolver
-        storesCode = action.kinds.contains { kind in storingKinds.contains { kind == $0 || kind.hasPrefix($0 + ".") } }
+        storesCode = action.kinds.contains(where: storesCodeBy)
         creates = action.kinds.contains { $0.hasPrefix("create.") }
         isWholesale = action.kinds.contains { wholesaleKinds.contains($0) || (action.objects.isEmpty && wideKinds.contains($0)) }
         setsQuietly =
@@ -61,11 +61,19 @@ private let settingKinds = [
     "alter.function", "alter.procedure", "alter.routine",
 ]
 /// What keeps code, or another name for a function, to be run later by a statement that does not show it.
-private let storingKinds = [
+private let storingKinds: Set<String> = [
     "create.function", "create.procedure", "create.rule", "create.operator", "create.aggregate", "create.cast", "create.transform",
     "create.conversion", "create.operator_class", "create.access_method", "alter.function.rename", "alter.procedure.rename",
     "alter.routine.rename", "alter.aggregate.rename",
 ]
+
+private func storesCodeBy(_ kind: String) -> Bool {
+    // Most kinds are told apart by their first letter.
+    guard let first = kind.utf8.first, first == UInt8(ascii: "c") || first == UInt8(ascii: "a") else { return false }
+    if storingKinds.contains(kind) { return true }
+    return kind.lastIndex(of: ".").map { storingKinds.contains(String(kind[..<$0])) } ?? false
+}
+
 private let wholesaleKinds: Set<String> = ["drop.schema", "drop.owned", "drop.database", "drop.extension"]
 /// Wholesale when they name no table.
 private let wideKinds: Set<String> = ["grant", "revoke", "create.publication", "alter.publication"]

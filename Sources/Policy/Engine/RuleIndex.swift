@@ -96,7 +96,7 @@ struct RuleIndex: Sendable {
         for kind in facts.action.kinds {
             add(byKind[kind], &found)
             var rest = kind[...]
-            while let dot = rest.lastIndex(of: ".") {
+            while let dot = rest.utf8.lastIndex(of: UInt8(ascii: ".")) {
                 rest = rest[..<dot]
                 add(byKind[String(rest)], &found)
             }

@@ -231,7 +231,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             strictest = verdict
         }
         let now = gateway.clock.wallTime()
-        consider(configuration.policy.judge(Action(kinds: ["session"]), under: permit, resolver: UnknownNames(), at: now))
+        if let opening = configuration.policy.judgeOpening(under: permit, at: now) { consider(opening) }
         var actions = startup.settings.map { Action(kinds: ["set"], settings: [$0]) }
         if startup.replication != .none { actions.append(Action(kinds: ["replication"])) }
         for action in actions {

@@ -3,6 +3,11 @@ import Policy
 
 /// targets
 extension SettingsReader {
+    /// A hold needs terms, which a default has none of.
+    private enum Default: String, CaseIterable {
+        case allow, deny
+    }
+
     struct ReadTarget {
         var target: Target
         var defaultDecision: Rule.Effect
@@ -32,7 +37,7 @@ extension SettingsReader {
         let tls = readUpstreamTLS(section, address?.host)
         let durability: Target.Durability = section.choice("durability") ?? .written
         let auth: Target.ClientAuthentication? = section.choice("auth")
-        let decision: Rule.Effect = section.choice("default") ?? .deny
+        let decision: Default = section.choice("default") ?? .deny
         let options = TargetOptions(
             opaque: section.choice("opaque") ?? .rules, functions: section.has("functions") ? readNames(section, "functions") : nil)
         let roles = readRoles(section)
@@ -46,7 +51,7 @@ extension SettingsReader {
                 name: name, protocolName: protocolName, host: address.host, port: address.port ?? 5432, database: database,
                 otherDatabases: others, labels: labels, tls: tls, durability: durability, clientAuthentication: auth, roles: roles,
                 estimates: estimates),
-            defaultDecision: decision, options: options, place: section.place(of: "name"))
+            defaultDecision: decision == .allow ? .allow : .deny, options: options, place: section.place(of: "name"))
     }
 
     private func readEstimates(_ section: Section, _ roles: [Target.Role]) -> RowEstimates? {

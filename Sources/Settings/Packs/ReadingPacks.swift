@@ -3,6 +3,11 @@ extension RulePack {
         name: "server-files-and-network", summary: "the server's files and programs, other servers, code loaded from outside",
         text: """
             rules:
+              - id: text-runners
+                what: { functions: ["query_to_xml*", "cursor_to_xml*", "table_to_xml*", "schema_to_xml*", "database_to_xml*", ts_stat, "crosstab*", connectby, xpath_table] }
+                effect: deny
+                reason: The function runs text that is not seen, or reads a table by its text.
+                hint: Send the query itself.
               - id: copy-program
                 what: { copy_program: true }
                 effect: deny
@@ -45,11 +50,6 @@ extension RulePack {
                 what: { functions: ["dblink*", "postgres_fdw_*", http, "http_*", "pgsql_http*", "net_http*", "amqp_*", "pg_background_*", schedule, schedule_in_database, "run_command_on_*"] }
                 effect: deny
                 reason: The server reaches no other one for clients.
-              - id: text-runners
-                what: { functions: ["query_to_xml*", "cursor_to_xml*", "table_to_xml*", "schema_to_xml*", "database_to_xml*", ts_stat, "crosstab*", connectby, xpath_table] }
-                effect: deny
-                reason: The function runs text that is not seen, or reads a table by its text.
-                hint: Send the query itself.
               - id: server-functions
                 what: { functions: [pg_reload_conf, pg_promote, pg_switch_wal, "pg_backup_*", pg_start_backup, pg_stop_backup, pg_create_restore_point, "pg_wal_replay_*", pg_terminate_backend, pg_cancel_backend] }
                 effect: deny

@@ -112,7 +112,7 @@ extension RulePack {
                 effect: deny
                 reason: Credentials of foreign servers are set elsewhere.
               - id: catalogs
-                what: { kinds: [insert, update, delete, merge, copy.from, truncate], tables: ["pg_catalog.*"] }
+                what: { kinds: [insert, update, delete, merge, copy.from, truncate], tables: ["pg_catalog.pg_*"] }
                 effect: deny
                 reason: The server's own catalogs are not written.
 

@@ -39,6 +39,9 @@ struct PolicyTrial {
         case .failure(let refusal):
             return Outcome(decision: .refused, rule: refusal.rule, reason: refusal.reason, hint: refusal.hint)
         case .success(let permit):
+            if let opening = engine.judgeOpening(under: permit, at: time), opening.decision == .deny {
+                return Outcome(decision: .refused, rule: opening.rule, reason: opening.reason, hint: opening.hint)
+            }
             return judge(try analysed(wanted.statement), wanted.estimatedRows, under: permit, at: time)
         }
     }
