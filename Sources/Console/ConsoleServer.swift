@@ -85,7 +85,7 @@ public struct ConsoleServer: Sendable {
             onServerRunning: { await onReady($0.localAddress) }, logger: logger)
     }
 
-    private func router() -> Router<ConsoleContext> {
+    func router() -> Router<ConsoleContext> {
         let router = Router(context: ConsoleContext.self)
         router.add(middleware: Answering())
         let isLocal = ConsoleSettings.isLoopback(settings.host)

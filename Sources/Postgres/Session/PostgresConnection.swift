@@ -414,6 +414,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         var greeting = AuthenticationRequest.ok.message
         greeting.writeImmutableBuffer(upstream.ready.greeting)
         if let key = upstream.ready.key {
+            session.cancelUpstream = { connector.cancel(key, on: loop) }
             let bound = NIOLoopBound(session, eventLoop: loop)
             let ours = postgres.shared.cancels.register {
                 loop.execute { bound.value.cancelRequested { connector.cancel(key, on: loop) } }

@@ -22,4 +22,26 @@ extension RelaySession {
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         send().whenComplete { _ in bound.value.cancelIsUnderWay = false }
     }
+
+    /// A server that is busy does not notice that its client has gone: it is told to stop, and `finish` is called a
+    /// little later: a connection that is closed meanwhile cannot be told.
+    func cancelWhatRuns(then finish: @escaping () -> Void) {
+        guard let cancelUpstream, !machine.pending.isEmpty else { return finish() }
+        // What is pipelined behind the statement that is cancelled runs next, and is cancelled then.
+        cancel(times: min(machine.pending.count, 8), by: cancelUpstream)
+        let bound = NIOLoopBound(finish, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: .milliseconds(500)) { bound.value() }
+    }
+
+    private func cancel(times: Int, by send: @escaping () -> EventLoopFuture<Void>) {
+        guard times > 0 else { return }
+        let bound = NIOLoopBound((self, send), eventLoop: eventLoop)
+        let loop = eventLoop
+        send().whenComplete { _ in
+            loop.scheduleTask(in: .milliseconds(50)) {
+                let (session, send) = bound.value
+                session.cancel(times: times - 1, by: send)
+            }
+        }
+    }
 }
