@@ -41,9 +41,10 @@ import Testing
         let bench = try await Bench()
         let approval = try await ask(bench)
         try await bench.test { (client: Client) async throws in
-            let shown = try await client.ask("/api/v1/approvals/\(approval.id)", as: "bob").json
+            let answer = try await client.ask("/api/v1/approvals/\(approval.id)", as: "bob")
+            let shown = try answer.json
             #expect(shown["statement"] as? String == "DELETE FROM orders WHERE id = $1")
-            #expect(shown["parameters"] as? [String?] == ["4711", nil])
+            #expect(answer.text.contains("\"parameters\":[\"4711\",null]"))
             #expect(shown["state"] as? String == "pending" && shown["required"] as? Int == 1 && shown["approved"] as? Int == 0)
             #expect(shown["may"] as? [String] == ["reason"])
             #expect(shown["user"] as? String == "bob@example.com" && shown["rule_reason"] as? String == "Deletes wait.")

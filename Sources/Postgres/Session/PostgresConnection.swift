@@ -449,6 +449,3 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         session.resumeReads()
     }
 }
-
-/// The gateway's own version, as recordings and `gatehouse version` tell it.
-public let gatewayVersion = "0.1.0"
