@@ -127,4 +127,16 @@ import Testing
         #expect(refused.count == expected)
         #expect(refused.allSatisfy { !$0.actor.isEmpty && $0.detail["act"] != nil })
     }
+
+    /// Who is taken out of a role has lost it with his next request.
+    @Test func rolesAreExchangedWhileItRuns() async throws {
+        let bench = try await Bench()
+        try await bench.test { (client: Client) async throws in
+            #expect(try await client.status("/api/v1/audit", as: "alice") == 200)
+            bench.server.use(RoleSettings(groups: [.auditor: ["managers"], .agent: ["managers"]]))
+            #expect(try await client.status("/api/v1/audit", as: "alice") == 403)
+            #expect(try await client.status("/api/v1/whoami", as: "alice") == 403, "no role at all")
+            #expect(try await client.status("/api/v1/audit", as: "carol") == 200)
+        }
+    }
 }

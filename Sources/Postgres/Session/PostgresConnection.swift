@@ -416,9 +416,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         if let key = upstream.ready.key {
             session.cancelUpstream = { connector.cancel(key, on: loop) }
             let bound = NIOLoopBound(session, eventLoop: loop)
-            let ours = postgres.shared.cancels.register {
-                loop.execute { bound.value.cancelRequested { connector.cancel(key, on: loop) } }
-            }
+            let ours = postgres.shared.cancels.register { loop.execute { bound.value.cancelRequested() } }
             let cancels = postgres.shared.cancels
             context.channel.closeFuture.whenComplete { _ in cancels.forget(ours) }
             writeMessage(Backend.backendKeyData, to: &greeting) { body in

@@ -3,10 +3,10 @@ import Recording
 
 /// Cancel requests, which come on connections of their own.
 extension RelaySession {
-    /// A client asked to cancel what runs: recorded first, then `send` is called. One request at a time; more are the same.
-    func cancelRequested(_ send: @escaping () -> EventLoopFuture<Void>) {
-        guard !isEnding, wantedCancel == nil, !cancelIsUnderWay else { return }
-        wantedCancel = send
+    /// A client asked to cancel what runs: recorded first, then the target is told. One request at a time; more are the same.
+    func cancelRequested() {
+        guard !isEnding, wantedCancel == nil, !cancelIsUnderWay, let cancelUpstream else { return }
+        wantedCancel = cancelUpstream
         output.recorder.tick()
         output.recorder.record(.cancel, note: SessionNote(code: "cancel-request", message: ""))
         output.markDirty()
