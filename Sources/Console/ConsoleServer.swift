@@ -48,6 +48,7 @@ public struct ConsoleServer: Sendable {
     let backend: ConsoleBackend
     private let metrics: PrometheusRegistry
     private let logger: Logger
+    private let roles: LiveRoles
 
     /// - Throws: `SettingsFailure` when tokens would travel in clear.
     public init(
@@ -57,9 +58,15 @@ public struct ConsoleServer: Sendable {
             throw SettingsFailure(description: "the admin address \(settings.host) is not a loopback address; give it TLS")
         }
         self.settings = settings
+        roles = LiveRoles(settings.roles)
         self.backend = backend
         self.metrics = metrics
         self.logger = logger
+    }
+
+    /// From the next request on.
+    public func use(_ settings: RoleSettings) {
+        roles.replace(by: settings)
     }
 
     /// Serves until the task is cancelled.
@@ -85,7 +92,7 @@ public struct ConsoleServer: Sendable {
             onServerRunning: { await onReady($0.localAddress) }, logger: logger)
     }
 
-    private func router() -> Router<ConsoleContext> {
+    func router() -> Router<ConsoleContext> {
         let router = Router(context: ConsoleContext.self)
         router.add(middleware: Answering())
         let isLocal = ConsoleSettings.isLoopback(settings.host)
@@ -93,7 +100,7 @@ public struct ConsoleServer: Sendable {
         router.add(middleware: BrowserGuard(hosts: isLocal ? Set(names) : []))
         HealthRoutes(backend: backend, metrics: metrics).add(to: router)
         let auditor = Auditor(backend: backend)
-        let api = router.group("api/v1").add(middleware: Authentication(backend: backend, roles: settings.roles))
+        let api = router.group("api/v1").add(middleware: Authentication(backend: backend, roles: roles))
         SessionRoutes(backend: backend, auditor: auditor).add(to: api)
         TicketRoutes(backend: backend, auditor: auditor).add(to: api)
         RetentionRoutes(backend: backend, auditor: auditor).add(to: api)

@@ -1,5 +1,6 @@
 public import GatehouseCore
 import Policy
+import Synchronization
 
 /// Gatehouse's own roles. A caller may have several; each adds rights.
 ///
@@ -52,6 +53,23 @@ public struct RoleSettings: Sendable, Hashable {
         if groups[.agent] == nil { roles.insert(.agent) }
         if case .ticket = principal.credential { roles.formIntersection([.agent]) }
         return roles
+    }
+}
+
+/// The roles in force, which a reload exchanges: who is taken out of a group's role has lost it with his next request.
+final class LiveRoles: Sendable {
+    private let settings: Mutex<RoleSettings>
+
+    init(_ settings: RoleSettings) {
+        self.settings = Mutex(settings)
+    }
+
+    func replace(by settings: RoleSettings) {
+        self.settings.withLock { $0 = settings }
+    }
+
+    func roles(of principal: Principal) -> Set<GatehouseRole> {
+        settings.withLock { $0 }.roles(of: principal)
     }
 }
 

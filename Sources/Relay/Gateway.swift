@@ -68,13 +68,15 @@ public final class Gateway: Sendable {
     /// The generation of `configuration`, cheap enough to ask before every action.
     public var generation: UInt64 { liveGeneration.load(ordering: .acquiring) }
 
-    /// Puts a new configuration in force; sessions that run see it at their next action.
+    /// Puts a new configuration in force. Sessions that may no longer be there end at once; the others see it at their next
+    /// action.
     public func replace(policy: PolicyEngine, targets: [String: Target], limits: Limits) {
         live.withLock { live in
             live = LiveConfiguration(policy: policy, targets: targets, limits: limits, generation: live.generation &+ 1)
             liveGeneration.store(live.generation, ordering: .releasing)
         }
         sessions.update(limits: limits)
+        sessions.recheck()
     }
 
     public func audit(_ kind: String, from address: String, _ detail: [String: String]) {

@@ -10,6 +10,8 @@ public protocol LiveSession: AnyObject, Sendable {
     func end(reason: String)
     /// Ends the session as soon as nothing is under way in it.
     func drain(reason: String)
+    /// The configuration has changed: ends the session if it may not be there any more.
+    func recheck()
 }
 
 /// A session whose target is still being connected: it can already be told to end.
@@ -32,6 +34,9 @@ public final class ConnectingSession: LiveSession {
     }
 
     public func drain(reason: String) {}
+
+    /// It is checked once it is connected.
+    public func recheck() {}
 }
 
 /// Who is inside: enforces the limits on how many, and finds sessions to end.
@@ -94,6 +99,8 @@ public final class SessionRegistry: Sendable {
             (state.sessions.updateValue(session, forKey: session.id) as? ConnectingSession, state.isDraining)
         }
         if let reason = before?.endReason { session.end(reason: reason) }
+        // The configuration that admitted it may be an old one by now.
+        session.recheck()
         if isDraining { session.drain(reason: "Gatehouse is shutting down") }
     }
 
@@ -129,6 +136,14 @@ public final class SessionRegistry: Sendable {
         }
         for session in live {
             session.drain(reason: reason)
+        }
+    }
+
+    /// Every session finds out now, and not at its next action, whether it may stay.
+    public func recheck() {
+        let live = state.withLock { Array($0.sessions.values) }
+        for session in live {
+            session.recheck()
         }
     }
 }

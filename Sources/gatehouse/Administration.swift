@@ -19,11 +19,15 @@ func consoleSettings(_ admin: AdminSettings) throws -> ConsoleSettings {
             certificateChain: try NIOSSLCertificate.fromPEMFile(files.certificateFile).map { .certificate($0) },
             privateKey: .privateKey(try NIOSSLPrivateKey(file: files.privateKeyFile, format: .pem)))
     }
+    return ConsoleSettings(host: admin.listen.host, port: admin.listen.port, tls: tls, roles: roleSettings(admin))
+}
+
+func roleSettings(_ admin: AdminSettings) -> RoleSettings {
     var groups: [GatehouseRole: [String]] = [:]
     for (role, names) in admin.roles {
         if let role = GatehouseRole(rawValue: role.rawValue) { groups[role] = names }
     }
-    return ConsoleSettings(host: admin.listen.host, port: admin.listen.port, tls: tls, roles: RoleSettings(groups: groups))
+    return RoleSettings(groups: groups)
 }
 
 /// What the admin API asks of the rest of the gateway.

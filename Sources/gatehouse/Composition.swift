@@ -165,6 +165,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
                     path: configurationPath, running: settings, gateway: gateway, authenticator: authenticator,
                     makeAuthenticator: makeAuthenticator,
                     takeRecording: { running, next in
+                        console.use(roleSettings(next.admin))
                         if running.recording.recipients != next.recording.recipients {
                             try takeRecipients(next.recording, sealing, recordings, log, logger)
                         }

@@ -15,6 +15,7 @@ struct Gatehouse: AsyncParsableCommand {
               gatehouse login --issuer https://login.example.com --client-id gatehouse-cli
               gatehouse targets list                    what may I use, and how?
               gatehouse sessions show ID                what happened in that session?
+              gatehouse approvals list --state pending  what waits for me?
               gatehouse verify /var/lib/gatehouse       is the evidence whole?
 
             Commands that ask a running gateway take its admin address from --address or GATEHOUSE_ADDRESS (default \
@@ -25,7 +26,8 @@ struct Gatehouse: AsyncParsableCommand {
             """,
         version: gatehouseVersion,
         subcommands: [
-            Serve.self, Check.self, PolicyCommand.self, Targets.self, Sessions.self, Tickets.self, Verify.self, Proofs.self, Keys.self,
+            Serve.self, Check.self, PolicyCommand.self, Targets.self, Sessions.self, Tickets.self, Approvals.self, Verify.self, Proofs.self,
+            Keys.self,
             RetentionCommand.self,
             LegalHoldsCommand.self, Login.self, WhoAmI.self, Version.self,
             DevelopmentIssuerCommand.self,

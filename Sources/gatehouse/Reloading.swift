@@ -62,6 +62,8 @@ struct Reloader {
             gateway.replace(
                 policy: PolicyEngine(next.policy), targets: Dictionary(next.targets.map { ($0.name, $0) }) { first, _ in first },
                 limits: next.limits)
+            let trusted = Set(next.issuers.map(\.issuer))
+            gateway.sessions.end(reason: "this session's issuer is no longer trusted") { !trusted.contains($0.principal.issuer) }
             running = next
             gateway.logger.notice("configuration read again", metadata: ["policy": "\(next.policy.version)"])
             for line in plan.live {

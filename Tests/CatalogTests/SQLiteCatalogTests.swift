@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import GatehouseCore
 import Identity
+import Policy
 import Synchronization
 import Testing
 
@@ -16,6 +17,7 @@ import Testing
 
     @Test func isASessionIndex() async throws { try await SessionIndexConformance.check(try open()) }
     @Test func isATicketStore() async throws { try await TicketStoreConformance.check(try open()) }
+    @Test func isAnApprovalStore() async throws { try await ApprovalStoreConformance.check(try open()) }
     @Test func isAnAuditLog() async throws { try await AuditLogConformance.check(try open()) }
 
     @Test func filesAreClosedToOthers() async throws {
@@ -91,6 +93,11 @@ import Testing
         #expect(sessions[1].counts == SessionCounts(statements: 12, denied: 1, rows: 340, bytesIn: 900, bytesOut: 120_000))
         #expect(try await catalog.tickets(of: nil, before: nil, limit: 10).map(\.label) == ["nightly job"])
         #expect(try await catalog.entries(AuditFilter(), before: nil, limit: 10).map(\.kind) == [.ticketCreated])
+        let approvals = try await catalog.approvals(ApprovalFilter(), before: nil, limit: 10)
+        guard version >= "v3" else { return #expect(approvals.isEmpty) }
+        #expect(approvals.map(\.state) == [.pending, .approved])
+        #expect(approvals[1].votes.map(\.user) == ["alice"] && approvals[1].request.terms.approvers == ["sre"])
+        #expect(try await catalog.openApproval(digest: approvals[1].request.digest, at: approvals[1].created)?.id == approvals[1].id)
     }
 }
 

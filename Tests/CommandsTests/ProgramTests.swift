@@ -179,6 +179,12 @@ private let right = """
         (["sessions", "show", "../x"], ["GATEHOUSE_TOKEN": "t"], 2, "is not the id of a session"),
         (["tickets", "revoke", "ght_secret"], ["GATEHOUSE_TOKEN": "t"], 2, "not the ticket itself"),
         (["tickets", "create", "--lifetime", "long"], ["GATEHOUSE_TOKEN": "t"], 2, "is not a span"),
+        (["approvals", "approve", "apr-1/../x"], ["GATEHOUSE_TOKEN": "t"], 2, "is not the id of an approval"),
+        (["approvals", "break-glass", "apr-1"], ["GATEHOUSE_TOKEN": "t"], 2, "--reason"),
+        (["approvals", "list"], [:], 3, "no token"),
+        (["sessions", "end"], ["GATEHOUSE_TOKEN": "t"], 2, "give the id of a session, or else"),
+        (["sessions", "end", "--user", "bob"], ["GATEHOUSE_TOKEN": "t"], 2, "say why"),
+        (["sessions", "end", "--issuer", "x", "--reason", "y"], ["GATEHOUSE_TOKEN": "t"], 2, "go together"),
         (["serve", "--config", "/nonexistent.yaml"], [:], 2, "/nonexistent.yaml: cannot be read"),
         (["check", "/nonexistent.yaml"], [:], 2, "cannot be read"),
         (["login"], [:], 2, "name --issuer and --client-id"),
@@ -229,7 +235,8 @@ private let right = """
     @Test func everyCommandHasHelpAndListsTakeAFormat() throws {
         for command in [
             ["serve"], ["check"], ["targets", "list"], ["sessions", "list"], ["sessions", "show"], ["sessions", "tail"],
-            ["sessions", "kill"],
+            ["sessions", "kill"], ["sessions", "end"], ["approvals", "list"], ["approvals", "show"], ["approvals", "approve"],
+            ["approvals", "deny"], ["approvals", "reason"], ["approvals", "break-glass"], ["approvals", "watch"],
             ["tickets", "create"], ["tickets", "list"], ["tickets", "revoke"], ["verify"], ["keys", "generate"], ["keys", "rotate"],
             ["keys", "list"], ["login"],
         ] {
@@ -237,7 +244,9 @@ private let right = """
             #expect(run.status == 0)
             #expect(run.output.contains("EXAMPLE"), "\(command)")
         }
-        for list in [["targets", "list"], ["sessions", "list"], ["tickets", "list"], ["verify"]] {
+        for list in [
+            ["targets", "list"], ["sessions", "list"], ["approvals", "list"], ["approvals", "show"], ["tickets", "list"], ["verify"],
+        ] {
             #expect(try Program.run(list + ["--help"]).output.contains("--format"))
         }
     }

@@ -105,6 +105,9 @@ import Testing
             (.get, "sessions/\(ofCarol.id)/tail", 404, 0, 403),
             (.get, "sessions/\(ofCarol.id)/verification", 404, 200, 403),
             (.get, "audit", 403, 200, 200),
+            (.get, "retention/plan", 403, 200, 200),
+            (.get, "approvals", 200, 200, 200),
+            (.post, "sessions/end", 403, 403, 422),
             (.delete, "sessions/\(ofCarol.id)", 404, 204, 204),
             (.delete, "sessions/\(ofBob.id)", 204, 403, 204),
             (.delete, "tickets/\(ticketOfCarol)", 404, 204, 204),
@@ -123,5 +126,17 @@ import Testing
         let expected = rows.flatMap { [$0.bob, $0.carol, $0.alice] }.count { $0 == 404 || $0 == 403 }
         #expect(refused.count == expected)
         #expect(refused.allSatisfy { !$0.actor.isEmpty && $0.detail["act"] != nil })
+    }
+
+    /// Who is taken out of a role has lost it with his next request.
+    @Test func rolesAreExchangedWhileItRuns() async throws {
+        let bench = try await Bench()
+        try await bench.test { (client: Client) async throws in
+            #expect(try await client.status("/api/v1/audit", as: "alice") == 200)
+            bench.server.use(RoleSettings(groups: [.auditor: ["managers"], .agent: ["managers"]]))
+            #expect(try await client.status("/api/v1/audit", as: "alice") == 403)
+            #expect(try await client.status("/api/v1/whoami", as: "alice") == 403, "no role at all")
+            #expect(try await client.status("/api/v1/audit", as: "carol") == 200)
+        }
     }
 }

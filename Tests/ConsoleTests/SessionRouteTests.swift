@@ -171,6 +171,67 @@ import Testing
         #expect(try await bench.audited("session.killed").map(\.actor) == ["alice@example.com", "bob@example.com"])
     }
 
+    @Test func administratorsEndAllSessionsOfSomebody() async throws {
+        let bench = try await Bench()
+        try await bench.test { (client: Client) async throws in
+            let path = "/api/v1/sessions/end"
+            for user in ["bob", "carol"] {
+                let refused = try await client.ask(path, .post, as: user, body: "{\"user\":\"bob@example.com\",\"reason\":\"x\"}")
+                #expect(refused.status == 403)
+            }
+            for (body, status) in [
+                ("", 422), ("{\"reason\":\"x\"}", 422), ("{\"user\":\"bob\"}", 422), ("{\"user\":\"bob\",\"reason\":\" \"}", 422),
+                ("{\"issuer\":\"i\",\"reason\":\"x\"}", 422), ("{\"usr\":\"bob\",\"reason\":\"x\"}", 400),
+            ] {
+                #expect(try await client.ask(path, .post, as: "alice", body: body).status == status, "\(body)")
+            }
+            #expect(bench.deeds.withLock { $0.endedMany.isEmpty })
+            let body = "{\"user\":\"bob@example.com\",\"target\":\"orders\",\"reason\":\"leaked\"}"
+            let answer = try await client.ask(path, .post, as: "alice", body: body)
+            #expect(answer.status == 200)
+            #expect(try answer.json["ended"] as? Int == 0)
+        }
+        let deeds = bench.deeds.withLock { $0.endedMany.map { "\($0.0.user ?? "") \($0.0.target ?? ""): \($0.1)" } }
+        #expect(deeds == ["bob@example.com orders: ended by an administrator, alice@example.com: leaked"])
+        let entry = try #require(try await bench.audited("session.killed.many").first)
+        #expect(entry.detail == ["user": "bob@example.com", "target": "orders", "reason": "leaked"])
+    }
+
+    /// Each act is in the log of evidence too; reading lists is none.
+    @Test func actsAreInTheLogOfEvidence() async throws {
+        let acts = Mutex<[String]>([])
+        let bench = try await Bench(evidence: { action, by, detail in
+            acts.withLock { $0.append("\(action) by \(by) from \(detail["actor_address"] ?? "?")") }
+        })
+        let session = try await bench.session(of: "bob")
+        try await bench.test { (client: Client) async throws in
+            for path in ["sessions", "sessions/\(session.id)", "audit", "tickets", "targets", "whoami", "retention/plan", "approvals"] {
+                #expect(try await client.status("/api/v1/\(path)", as: "alice") == 200)
+            }
+            #expect(acts.withLock { $0.isEmpty })
+            #expect(try await client.status("/api/v1/sessions/\(session.id)/events", as: "carol") == 200)
+            #expect(try await client.status("/api/v1/sessions/\(session.id)", .delete, as: "alice") == 204)
+        }
+        #expect(
+            acts.withLock { $0 } == [
+                "admin.session.read by carol@example.com from 127.0.0.1", "admin.session.killed by alice@example.com from 127.0.0.1",
+            ])
+    }
+
+    /// Evidence before effect: what cannot be written down is not done.
+    @Test func nothingIsDoneThatIsNoEvidence() async throws {
+        let bench = try await Bench(evidence: { _, _, _ in throw CatalogFailure.closed })
+        let session = try await bench.session(of: "bob")
+        try await bench.test { (client: Client) async throws in
+            #expect(try await client.status("/api/v1/sessions/\(session.id)", .delete, as: "alice") == 503)
+            #expect(try await client.status("/api/v1/sessions/\(session.id)/events", as: "carol") == 503)
+            let all = try await client.ask("/api/v1/sessions/end", .post, as: "alice", body: "{\"user\":\"b\",\"reason\":\"x\"}")
+            #expect(all.status == 503)
+        }
+        #expect(bench.deeds.withLock { $0.ended.isEmpty && $0.endedMany.isEmpty })
+        #expect(try await bench.audited("session").isEmpty)
+    }
+
     /// Evidence before effect: what cannot be written down is not done.
     @Test func nothingIsDoneThatCannotBeAudited() async throws {
         let bench = try await Bench(audit: BrokenAuditLog())

@@ -99,5 +99,75 @@ extension IntegrationTests {
             let whole = try await bed.gateway.recording(containing: marker, token: bed.alice)
             #expect(!whole.events("end").isEmpty)
         }
+
+        /// What runs on the target does not outlive the session that it was for.
+        @Test(arguments: ["id", "user", "target"])
+        func whatAKilledSessionRunsIsCancelled(by: String) async throws {
+            let backstage = try await Backstage.shared()
+            let gateway = try await Gateway.start(try backstage.configuration())
+            let alice = try backstage.provider.token(for: "alice")
+            let marker = "killed-\(UUID().uuidString.prefix(8))"
+            let slow = Task {
+                try await gateway.endpoint("bench", token: alice).psql(
+                    ["-c", "SELECT '\(marker)', pg_sleep(300)"], deadline: .seconds(60))
+            }
+            try await Self.wait(until: 1, run: marker, backstage)
+            var arguments = ["sessions", "end", "--reason", "leaked token"]
+            switch by {
+            case "user": arguments += ["--user", "alice@example.com"]
+            case "target": arguments += ["--target", "bench"]
+            default: arguments = ["sessions", "end", try await gateway.recording(containing: marker, ended: false, token: alice).session]
+            }
+            let ended = try await gateway.command(arguments, token: alice)
+            #expect(ended.succeeded, "\(ended.errors)")
+            #expect(by == "id" || ended.output == "1 session ends.\n")
+            try await Self.wait(until: 0, run: marker, backstage)
+            let told = try await slow.value
+            #expect(told.status == 2 && told.errors.contains(by == "id" ? "its owner" : "alice@example.com"), "\(told.errors)")
+            #expect(by == "id" || told.errors.contains("leaked token"))
+            if by == "user" {
+                let verified = try await gateway.verify()
+                #expect(verified.succeeded, "\(verified.errors)")
+            }
+            _ = try await gateway.stop()
+        }
+
+        /// A reload ends at once what it leaves no place for, in the middle of a statement; the others stay.
+        @Test func aReloadEndsSessionsThatMayNotBeThereAnyMore() async throws {
+            let backstage = try await Backstage.shared()
+            let gateway = try await Gateway.start(try backstage.configuration())
+            let (alice, bob) = (try backstage.provider.token(for: "alice"), try backstage.provider.token(for: "bob"))
+            let (gone, kept) = ("gone-\(UUID().uuidString.prefix(8))", "kept-\(UUID().uuidString.prefix(8))")
+            let slow = Task {
+                try await gateway.endpoint("orders", token: bob).psql(["-c", "SELECT '\(gone)', pg_sleep(300)"], deadline: .seconds(60))
+            }
+            let other = Task {
+                try await gateway.endpoint("bench", token: alice).psql(["-c", "SELECT '\(kept)', pg_sleep(8)"], deadline: .seconds(60))
+            }
+            try await Self.wait(until: 1, run: gone, backstage)
+            try await Self.wait(until: 1, run: kept, backstage)
+            let yaml = try String(contentsOfFile: gateway.configurationFile, encoding: .utf8)
+            try yaml.replacingOccurrences(of: "groups: [deploy-bots]", with: "groups: [nobody-at-all]")
+                .write(toFile: gateway.configurationFile, atomically: true, encoding: .utf8)
+            kill(gateway.pid, SIGHUP)
+            try await Self.wait(until: 0, run: gone, backstage)
+            #expect(try await slow.value.status == 2)
+            let stayed = try await other.value
+            #expect(stayed.succeeded, "\(stayed.errors)")
+            _ = try await gateway.stop()
+        }
+
+        /// Waits until so many backends run a statement with `marker`.
+        private static func wait(until count: Int, run marker: String, _ backstage: Backstage) async throws {
+            let end = ContinuousClock.now + .seconds(15)
+            var found = ""
+            while ContinuousClock.now < end {
+                found = try await backstage.server.direct().value(
+                    "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '%\(marker)%'")
+                if Int(found.trimmingCharacters(in: .whitespacesAndNewlines)) == count { return }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            Issue.record("\(found) backends run \(marker), not \(count)")
+        }
     }
 }

@@ -19,6 +19,7 @@ private final class Session: LiveSession {
     var said: [String] { heard.withLock(\.self) }
     func end(reason: String) { heard.withLock { $0.append("end \(reason)") } }
     func drain(reason: String) { heard.withLock { $0.append("drain \(reason)") } }
+    func recheck() { heard.withLock { $0.append("recheck") } }
 }
 
 @Suite struct SessionRegistryTests {
@@ -38,7 +39,7 @@ private final class Session: LiveSession {
         _ = try registry.enter(ConnectingSession(id: session.id, principal: session.principal, targetName: "orders"))
         #expect(registry.end(reason: "revoked") { $0.principal.subject == "ada" }.count == 1)
         registry.add(session)
-        #expect(session.said == ["end revoked"])
+        #expect(session.said == ["end revoked", "recheck"])
     }
 
     private func limits(_ sessions: Int, _ perPrincipal: Int) -> Limits {
@@ -83,7 +84,9 @@ private final class Session: LiveSession {
         for session in sessions { registry.add(session) }
         #expect(registry.find(sessions[0].id) === sessions[0])
         #expect(registry.end(reason: "revoked") { $0.targetName == "ledger" }.count == 1)
-        #expect(sessions[0].said.isEmpty && sessions[1].said == ["end revoked"])
+        #expect(sessions[0].said == ["recheck"] && sessions[1].said == ["recheck", "end revoked"])
+        registry.recheck()
+        #expect(sessions[0].said == ["recheck", "recheck"])
         registry.leave(places[0], session: sessions[0].id)
         #expect(registry.find(sessions[0].id) == nil)
         #expect(registry.end(reason: "all") { _ in true }.count == 1)
@@ -95,7 +98,7 @@ private final class Session: LiveSession {
         _ = try registry.enter(connecting(session.principal))
         registry.add(session)
         registry.drain(reason: "restart")
-        #expect(session.said == ["drain restart"])
+        #expect(session.said == ["recheck", "drain restart"])
         #expect(throws: SessionRegistry.Refusal.draining) { try registry.enter(connecting(principal("bob"))) }
     }
 

@@ -1,7 +1,8 @@
 import Foundation
 import Hummingbird
 
-/// `/healthz`, `/readyz`, `/metrics`: for machines that watch the gateway; they need no token and tell nothing of anybody.
+/// `/healthz`, `/readyz`, `/metrics`, for machines that watch the gateway, and the description of the API: they need no token
+/// and tell nothing of anybody.
 struct HealthRoutes: Sendable {
     let backend: ConsoleBackend
     let metrics: PrometheusRegistry
@@ -16,6 +17,11 @@ struct HealthRoutes: Sendable {
             Response(
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
                 body: .init(byteBuffer: ByteBuffer(string: metrics.exposition())))
+        }
+        router.get("api/v1/openapi.yaml") { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: "application/yaml"],
+                body: .init(byteBuffer: ByteBuffer(bytes: PackageResources.openapi_yaml)))
         }
     }
 

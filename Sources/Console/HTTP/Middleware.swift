@@ -69,7 +69,7 @@ struct Authentication: RouterMiddleware {
     typealias Context = ConsoleContext
 
     let backend: ConsoleBackend
-    let roles: RoleSettings
+    let roles: LiveRoles
 
     func handle(
         _ request: Request, context: ConsoleContext, next: (Request, ConsoleContext) async throws -> Response

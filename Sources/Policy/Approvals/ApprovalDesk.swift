@@ -72,6 +72,9 @@ public final class ApprovalDesk: Sendable {
         var textBytes = 0
     }
 
+    /// As many as a store gives at once.
+    private static let page = 1_000
+
     private let store: any ApprovalStore
     private let clock: any GatewayClock
     private let limits: Limits
@@ -240,15 +243,14 @@ public final class ApprovalDesk: Sendable {
     /// What this node's sessions waited for when it last stopped is waited for no more. For its start.
     public func withdrawOrphans(ofNode node: String) async throws {
         let clock = clock
-        while true {
-            let page = try await store.approvals(ApprovalFilter(state: .pending), before: nil, limit: 1_000).filter {
-                $0.request.node == node
-            }
-            if page.isEmpty { return }
-            for approval in page {
+        var before: String?
+        repeat {
+            let page = try await store.approvals(ApprovalFilter(state: .pending), before: before, limit: Self.page)
+            for approval in page where approval.request.node == node {
                 _ = try await change(approval.id, .withdrawn, by: nil) { $0.end(as: .withdrawn, at: clock.wallTime()) }
             }
-        }
+            before = page.count == Self.page ? page.last?.id : nil
+        } while before != nil
     }
 
     // MARK: - What they share

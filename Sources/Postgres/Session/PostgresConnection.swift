@@ -411,9 +411,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         if let key = upstream.ready.key {
             session.cancelUpstream = { connector.cancel(key, on: loop) }
             let bound = NIOLoopBound(session, eventLoop: loop)
-            let ours = postgres.shared.cancels.register {
-                loop.execute { bound.value.cancelRequested { connector.cancel(key, on: loop) } }
-            }
+            let ours = postgres.shared.cancels.register { loop.execute { bound.value.cancelRequested() } }
             let cancels = postgres.shared.cancels
             context.channel.closeFuture.whenComplete { _ in cancels.forget(ours) }
             writeMessage(Backend.backendKeyData, to: &greeting) { body in
@@ -444,6 +442,3 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         session.resumeReads()
     }
 }
-
-/// The gateway's own version, as recordings and `gatehouse version` tell it.
-public let gatewayVersion = "0.1.0"

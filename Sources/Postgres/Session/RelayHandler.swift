@@ -25,6 +25,10 @@ final class RelaySessionHandle: LiveSession {
     func drain(reason: String) {
         eventLoop.execute { self.session.value.drain(reason) }
     }
+
+    func recheck() {
+        eventLoop.execute { self.session.value.recheck() }
+    }
 }
 
 /// One side of a session: hands its bytes over, reads only when the other side can take them, and sends what the session lets go.

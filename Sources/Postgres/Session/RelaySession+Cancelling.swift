@@ -3,11 +3,11 @@ import Recording
 
 /// Cancel requests, which come on connections of their own.
 extension RelaySession {
-    /// A client asked to cancel what runs: recorded first, then `send` is called. One request at a time; more are the same.
-    func cancelRequested(_ send: @escaping () -> EventLoopFuture<Void>) {
+    /// A client asked to cancel what runs: recorded first, then the target is told. One request at a time; more are the same.
+    func cancelRequested() {
         guard !isEnding, wantedCancel == nil, !cancelIsUnderWay else { return }
         // What waits has not reached the server: there is nothing there to cancel.
-        cancelNow(code: "cancel-request", message: "", cancelHold() ? nil : send)
+        cancelNow(code: "cancel-request", message: "", cancelHold() ? nil : cancelUpstream)
     }
 
     /// Records a cancel, and then calls `send`.
@@ -25,5 +25,27 @@ extension RelaySession {
         cancelIsUnderWay = true
         let bound = NIOLoopBound(self, eventLoop: eventLoop)
         send().whenComplete { _ in bound.value.cancelIsUnderWay = false }
+    }
+
+    /// A server that is busy does not notice that its client has gone: it is told to stop, and `finish` is called a
+    /// little later: a connection that is closed meanwhile cannot be told.
+    func cancelWhatRuns(then finish: @escaping () -> Void) {
+        guard let cancelUpstream, !machine.pending.isEmpty else { return finish() }
+        // What is pipelined behind the statement that is cancelled runs next, and is cancelled then.
+        cancel(times: min(machine.pending.count, 8), by: cancelUpstream)
+        let bound = NIOLoopBound(finish, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: .milliseconds(500)) { bound.value() }
+    }
+
+    private func cancel(times: Int, by send: @escaping () -> EventLoopFuture<Void>) {
+        guard times > 0 else { return }
+        let bound = NIOLoopBound((self, send), eventLoop: eventLoop)
+        let loop = eventLoop
+        send().whenComplete { _ in
+            loop.scheduleTask(in: .milliseconds(50)) {
+                let (session, send) = bound.value
+                session.cancel(times: times - 1, by: send)
+            }
+        }
     }
 }

@@ -51,6 +51,8 @@ final class RelaySession: CommitWaiter {
     /// A cancel request that waits for its record to be committed, and whether one is on its way.
     var wantedCancel: (() -> EventLoopFuture<Void>)?
     var cancelIsUnderWay = false
+    /// Has the target cancel what it does for this session; nil where it gave no key for that.
+    var cancelUpstream: (() -> EventLoopFuture<Void>)?
 
     init(
         permitted: Permitted, gateway: Gateway, eventLoop: any EventLoop, loopRecorder: LoopRecorder, recorder: SessionRecorder,
@@ -148,11 +150,15 @@ final class RelaySession: CommitWaiter {
         append(bytes, to: &clientInput)
         lastActivity = .now()
         output.recorder.tick()
-        if let refusal = judge.follow() {
-            end(.refused(refusal.reason))
-            return
-        }
+        recheck()
         pumpClient()
+    }
+
+    /// Ends the session if a new configuration has no place for it.
+    func recheck() {
+        guard !isEnding, let refusal = judge.follow() else { return }
+        output.recorder.tick()
+        end(.refused(refusal.reason))
     }
 
     func receiveFromServer(_ bytes: ByteBuffer) {
@@ -316,6 +322,7 @@ final class RelaySession: CommitWaiter {
             severity: "FATAL", code: .diskFull, message: "Gatehouse cannot record this session, so it is stopped",
             hint: "Ask whoever runs this gateway to look at its disk."
         ).write(to: &message)
+        cancelWhatRuns {}
         finish(code: "recorder-failed", text: "\(error)", outcome: .failed, tell: message)
     }
 
@@ -345,7 +352,8 @@ final class RelaySession: CommitWaiter {
                     writeMessage(Frontend.terminate, to: &goodbye) { _ in }
                     server?.send([goodbye])
                 }
-                finish(code: code, text: text, outcome: outcome, tell: nil)
+                let finish = { self.finish(code: code, text: text, outcome: outcome, tell: nil) }
+                if ending.stopsWhatRuns { cancelWhatRuns(then: finish) } else { finish() }
             }
         )
         output.markDirty()

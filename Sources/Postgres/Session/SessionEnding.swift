@@ -40,4 +40,13 @@ enum SessionEnding {
             )
         }
     }
+
+    /// Whether the gateway ends it against its client's will. What a client left behind when it went runs to its end, as it
+    /// would without a gateway in between.
+    var stopsWhatRuns: Bool {
+        switch self {
+        case .idle, .lifetime, .refused, .killed, .violation: true
+        case .terminated, .clientGone, .serverGone: false
+        }
+    }
 }

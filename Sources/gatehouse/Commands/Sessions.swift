@@ -4,7 +4,7 @@ import Foundation
 struct Sessions: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Sessions, live and past, and their recordings.",
-        subcommands: [List.self, Show.self, Tail.self, Export.self, Kill.self, Delete.self], defaultSubcommand: List.self)
+        subcommands: [List.self, Show.self, Tail.self, Export.self, End.self, Delete.self], defaultSubcommand: List.self)
 }
 
 extension Sessions {
@@ -149,27 +149,6 @@ extension Sessions {
                     fflush(nil)
                 }
             }
-        }
-    }
-
-    struct Kill: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "End a live session now (administrators).",
-            discussion: """
-                EXAMPLE
-                  gatehouse sessions kill ID
-                """)
-
-        @Argument(help: "The session's id.")
-        var id: String
-
-        @OptionGroup var remote: RemoteOptions
-
-        func validate() throws { try checkID(id, "a session") }
-
-        func run() async throws {
-            try await remote.withClient { try await $0.delete("/sessions/\(id)") }
-            print("Session \(id) ends.")
         }
     }
 }

@@ -55,7 +55,8 @@ final class Bench: Sendable {
 
     init(
         roles: RoleSettings = Bench.roles, audit: (any AuditLog)? = nil, tls: Bool = false, authorizedParties: [String] = [],
-        clock: any GatewayClock = SystemClock()
+        clock: any GatewayClock = SystemClock(),
+        evidence: (@Sendable (String, String, [String: String]) throws -> Void)? = nil
     ) async throws {
         self.clock = clock
         provider = try await Provider.shared("glewlwyd.py")
@@ -90,7 +91,7 @@ final class Bench: Sendable {
                 .init(name: "catalog") { [catalog] in catalog.problem.map { .failed($0) } ?? .good },
                 .init(name: "store") { link.change({ $0.condition }, else: .good) },
             ],
-            evidence: { [log] in try log.note($0, by: $1, detail: $2) },
+            evidence: evidence ?? { [log] in try log.note($0, by: $1, detail: $2) },
             targets: { principal in
                 principal.groups.isEmpty
                     ? []
