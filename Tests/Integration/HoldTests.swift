@@ -26,7 +26,9 @@ extension IntegrationTests {
             #expect(recording.events("approval").compactMap { $0["event"]?.string } == ["requested", "granted"])
             // Others of this gateway still run.
             let verified = try JSON.parse(try await bed.gateway.verify().output)
-            let own = try #require(verified["sessions"]?.elements.first { $0["session"]?.string == recording.session || $0["id"]?.string == recording.session })
+            let own = try #require(
+                verified["sessions"]?.elements.first { $0["session"]?.string == recording.session || $0["id"]?.string == recording.session }
+            )
             #expect(own["findings"]?.elements.isEmpty ?? true, "\(own)")
         }
 

@@ -35,8 +35,6 @@ final class RelaySession: CommitWaiter {
     /// Of the session's budgets: what was counted already.
     var spentRows: UInt64 = 0
     var spentBytes: UInt64 = 0
-    /// Asks the server to cancel what runs; nil where it gave no key for that.
-    var cancelUpstream: (() -> EventLoopFuture<Void>)?
     private var drainReason: String?
     private var lastActivity = NIODeadline.now()
     private let timers = Timers()
