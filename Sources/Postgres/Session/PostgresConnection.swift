@@ -180,7 +180,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         case .success(let admitted): permit = admitted
         case .failure(let refusal): return refuse(refusal, identified, context)
         }
-        switch startupVerdict(of: startup, under: permit, configuration) {
+        switch configuration.policy.verdict(on: startup, under: permit, at: gateway.clock.wallTime()) {
         case .none: break
         case .some(let verdict) where verdict.decision == .hold: sessionHold = verdict
         case .some(let verdict):
@@ -220,25 +220,6 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             HandshakeError(
                 sqlState: SQLState.invalidAuthorization.rawValue, message: "\(refusal.reason) (rule \(refusal.rule))", hint: refusal.hint),
             context)
-    }
-
-    /// What the startup packet asks for is judged as the statements would be that ask for the same. Plain settings need no rule:
-    /// every driver sends some. nil lets the session begin; what is held lets it wait before its first request.
-    private func startupVerdict(of startup: ClientStartup, under permit: Permit, _ configuration: LiveConfiguration) -> Verdict? {
-        var strictest: Verdict?
-        func consider(_ verdict: Verdict) {
-            guard verdict.decision != .allow, verdict.decision.isStricter(than: strictest?.decision ?? .allow) else { return }
-            strictest = verdict
-        }
-        let now = gateway.clock.wallTime()
-        if let opening = configuration.policy.judgeOpening(under: permit, at: now) { consider(opening) }
-        var actions = startup.settings.map { Action(kinds: ["set"], settings: [$0]) }
-        if startup.replication != .none { actions.append(Action(kinds: ["replication"])) }
-        for action in actions {
-            let verdict = configuration.policy.judge(action, under: permit, resolver: UnknownNames(), at: now)
-            if verdict.rule != "gatehouse.default" || action.kinds.contains("replication") { consider(verdict) }
-        }
-        return strictest
     }
 
     /// Clients that are told no database send the user's name as one.
