@@ -31,6 +31,8 @@ extension IntegrationTests {
             #expect(unknown.status == 1 && unknown.errors.contains("there is no approval that you may see"))
             let said = try await gateway.command(["approvals", "reason", id, "for the report"], token: bob)
             #expect(said.succeeded, "\(said.errors)")
+            // It looks each two seconds: what is over between two looks is told once.
+            try await Self.wait(for: "\"state\":\"pending\"", from: watcher)
             let approved = try await gateway.command(["approvals", "approve", id, "--comment", "fine"], token: alice)
             #expect(approved.succeeded && approved.output == "\(id) is approved.\n", "\(approved.output)\(approved.errors)")
             let ran = try await waiting.value
@@ -38,8 +40,7 @@ extension IntegrationTests {
 
             let late = try await gateway.command(["approvals", "deny", id], token: alice)
             #expect(late.status == 1 && late.errors.contains("approved already"))
-            let end = ContinuousClock.now + .seconds(20)
-            while !watcher.output.contains("\"uses\":1"), ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(100)) }
+            try await Self.wait(for: "\"uses\":1", from: watcher)
             watcher.signal(SIGTERM)
             _ = try await watcher.wait(upTo: .seconds(10))
             await watcher.end()
@@ -78,6 +79,12 @@ extension IntegrationTests {
                 try await Task.sleep(for: .milliseconds(100))
             }
             throw HarnessError("the reload did not take: \(gateway.log.suffix(2_000))")
+        }
+
+        private static func wait(for text: String, from child: Child) async throws {
+            let end = ContinuousClock.now + .seconds(20)
+            while !child.output.contains(text), ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(100)) }
+            #expect(child.output.contains(text), "\(child.errors)")
         }
 
         private static func first(in state: String, _ gateway: Gateway, _ token: String) async throws -> String {
