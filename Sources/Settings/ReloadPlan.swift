@@ -19,6 +19,7 @@ public struct ReloadPlan: Sendable, Hashable {
         compare(old.retention, new.retention, "retention", needsRestart: false)
         compare(old.admin.listen, new.admin.listen, "admin.listen", needsRestart: true)
         compare(old.admin.tls, new.admin.tls, "admin.tls", needsRestart: true)
+        compare(old.admin.publicURL, new.admin.publicURL, "admin.public_url", needsRestart: true)
         compare(old.admin.roles, new.admin.roles, "admin.roles", needsRestart: false)
         compareNamed(old.listeners, new.listeners, by: \.name, "listener", needsRestart: true)
         compareNamed(old.issuers, new.issuers, by: \.issuer, "issuer", needsRestart: false)
@@ -73,6 +74,7 @@ extension GatehouseSettings {
         settings.store = running.store
         settings.admin.listen = running.admin.listen
         settings.admin.tls = running.admin.tls
+        settings.admin.publicURL = running.admin.publicURL
         settings.listeners = running.listeners
         settings.events = running.events
         settings.webhooks = running.webhooks

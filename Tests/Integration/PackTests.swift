@@ -11,6 +11,7 @@ extension IntegrationTests {
         /// What the corpora are about, owned by the account that the gateway uses.
         private static let fixtures = """
             SET ROLE app_rw;
+            SET search_path = public;
             CREATE TABLE clients (id integer PRIMARY KEY, name text, email text UNIQUE, ssn text, balance numeric DEFAULT 0);
             CREATE TABLE items (id serial PRIMARY KEY, title text, price numeric);
             CREATE TABLE invoices (

@@ -87,7 +87,7 @@ final class Folder {
 }
 
 /// Waits for something that other threads bring about; the limit is for tests that fail.
-func until(_ limit: Duration = .seconds(20), _ condition: () -> Bool) async throws -> Bool {
+func until(_ limit: Duration = .seconds(150), _ condition: () -> Bool) async throws -> Bool {
     let end = ContinuousClock.now + limit
     while !condition() {
         if ContinuousClock.now >= end { return false }

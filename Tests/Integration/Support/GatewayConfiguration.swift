@@ -21,6 +21,8 @@ struct GatewayConfiguration: Sendable {
     var durability = "written"
     /// Rules in front of the others.
     var rules: [String] = []
+    /// Lines of the target `bench` besides the others.
+    var benchLines: [String] = []
     /// Lines of `admin.roles` besides the others.
     var roles: [String] = []
     /// The account behind `reader`, and where its password comes from.
@@ -133,9 +135,10 @@ struct GatewayConfiguration: Sendable {
                 tls: \(tls)
                 durability: \(durability)
                 default: \(fallback)
-                roles:
 
             """
+        if name == "bench" { lines += benchLines.map { "    \($0)\n" }.joined() }
+        lines += "    roles:\n"
         if roles.contains("reader") {
             lines += "      - name: reader\n        user: \(readerUser)\n        \(readerPasswordLine)\n"
         }
