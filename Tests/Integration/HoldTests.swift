@@ -107,6 +107,22 @@ extension IntegrationTests {
             #expect(finished.output.contains("after 1"))
         }
 
+        @Test func JDBCIsDeniedAndGoesOn() async throws {
+            let bed = try await HoldBed.shared()
+            let endpoint = bed.writer()
+            async let told = Shell.run(
+                "java",
+                [
+                    "-cp", Project.jdbcDriver, Project.support("JDBCHold.java"),
+                    "UPDATE products AS jdbc_denied SET title = title WHERE id < ?", "-7",
+                ], environment: endpoint.environment, deadline: .seconds(90))
+            let approval = try await bed.pending("jdbc_denied")
+            _ = try await bed.decide(try #require(approval["id"]?.string), "deny", "not so", as: bed.carol)
+            let finished = try await told
+            #expect(finished.output.contains("error 42501") && finished.output.contains("not so"), "\(finished.output) \(finished.errors)")
+            #expect(finished.output.contains("after 1"))
+        }
+
         @Test func insideATransactionTheWaitIsShortAndARetryRunsOnce() async throws {
             let bed = try await HoldBed.shared()
             let sql = "UPDATE products AS retried SET title = title WHERE title = 'none-6'"

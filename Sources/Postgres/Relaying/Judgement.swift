@@ -139,6 +139,8 @@ protocol RelayJudge: AnyObject {
     func overBudget(_ judgement: Judgement) -> Judgement?
     /// The statement runs, or was denied.
     func spend(on judgement: Judgement)
+    /// What is bound may have to be approved although its text was not: a budget that holds may be spent by then.
+    var keepsTexts: Bool { get }
     /// Masked values are to be told apart.
     var countsMaskedValues: Bool { get }
     /// SQL gave this name to a statement or cursor at some time.

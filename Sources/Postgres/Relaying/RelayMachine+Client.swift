@@ -220,7 +220,7 @@ extension RelayMachine {
         // What is held waits when it is bound, and rows are estimated with parameters.
         guard judgement.isDenied, !judgement.waitsForBind else {
             var candidate = CandidateTable.Candidate(id: proposal, segment: segment, judgements: [judgement])
-            if judgement.waitsForBind {
+            if judgement.waitsForBind || judge.keepsTexts {
                 candidate.text = text
                 candidate.types = try typesStart.typeOIDs(Int(types))
             }

@@ -14,16 +14,22 @@ extension RelayMachine {
         }
         switch confirmed(statement, statements.judgements(of: statement, in: segment), orElse: "bind") {
         case .wait(let progress): return .wait(progress)
-        case .denied(let judgement):
-            let known = text(behind: statement)
-            switch try decide(judgement, known?.text, known?.types ?? [], &body) {
-            case .wait(let progress): return .wait(progress)
-            case .settled(let judgement): return bind(judgement, to: portal, header, input, &run, &sink)
-            }
+        case .denied(let judgement): return try decideBind(judgement, statement, portal, &body, header, input, &run, &sink)
         case .allowed(let judgements):
-            guard let over = judgements.lazy.compactMap(judge.overBudget).first else { return bound(judgements, to: portal) }
-            // Its text was not kept, since nothing said that it might have to be approved.
-            return bind(unapproved(over), to: portal, header, input, &run, &sink)
+            let open = judgements.first(where: \.needsEstimate) ?? judgements.lazy.compactMap(judge.overBudget).first
+            guard let open else { return bound(judgements, to: portal) }
+            return try decideBind(open, statement, portal, &body, header, input, &run, &sink)
+        }
+    }
+
+    private mutating func decideBind(
+        _ judgement: Judgement, _ statement: ServerName, _ portal: ServerName, _ body: inout BodyReader, _ header: MessageHeader,
+        _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
+    ) throws(ProtocolViolation) -> Step {
+        let known = text(behind: statement)
+        switch try decide(judgement, known?.text, known?.types ?? [], &body) {
+        case .wait(let progress): return .wait(progress)
+        case .settled(let judgement): return bind(judgement, to: portal, header, input, &run, &sink)
         }
     }
 

@@ -62,7 +62,11 @@ extension RelayMachine {
     /// The client's requests of the open segment that the server has not seen, because one of them waits.
     mutating func withhold(_ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink) {
         let boundary = min(max(run.boundary, run.start), run.cursor)
-        if boundary > run.start, let bytes = input.getSlice(at: run.start, length: boundary - run.start) { sink.passToServer(bytes) }
+        if boundary > run.start {
+            // What was withheld before came first.
+            releaseWithheld(&sink)
+            if let bytes = input.getSlice(at: run.start, length: boundary - run.start) { sink.passToServer(bytes) }
+        }
         if run.cursor > boundary, let bytes = input.getSlice(at: boundary, length: run.cursor - boundary) {
             withheld.writeImmutableBuffer(bytes)
         }
@@ -71,12 +75,15 @@ extension RelayMachine {
 
     /// Hands on what was read, and before it what was withheld.
     mutating func flush(_ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink) {
-        if withheld.readableBytes > 0 {
-            sink.passToServer(withheld)
-            withheld = ByteBuffer()
-        }
+        releaseWithheld(&sink)
         run.flushToServer(input, &sink)
         sentSegmentMessages = segmentMessages
+    }
+
+    private mutating func releaseWithheld(_ sink: inout some RelaySink) {
+        guard withheld.readableBytes > 0 else { return }
+        sink.passToServer(withheld)
+        withheld = ByteBuffer()
     }
 
     /// The session ends: they are recorded, and go nowhere.
@@ -91,13 +98,14 @@ extension RelayMachine {
         switch type {
         case Frontend.parse, Frontend.bind, Frontend.execute, Frontend.describe, Frontend.close:
             segmentMessages &+= 1
-        case Frontend.flush:
-            run.boundary = run.cursor
-            sentSegmentMessages = segmentMessages
-        default:
+        case Frontend.query, Frontend.sync, Frontend.functionCall:
             run.boundary = run.cursor
             segmentMessages = 0
             sentSegmentMessages = 0
+        default:
+            // A Flush, and what ends copy data, must go out, and leave the segment open.
+            run.boundary = run.cursor
+            sentSegmentMessages = segmentMessages
         }
     }
 }

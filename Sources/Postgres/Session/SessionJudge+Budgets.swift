@@ -25,6 +25,8 @@ extension SessionJudge {
         }
     }
 
+    var keepsTexts: Bool { budgets.contains { $0.budget.effect == .hold } }
+
     var countsMaskedValues: Bool { budgets.contains { $0.budget.limits[.maskedValues] != nil } }
 
     /// Counts what the client gets, and tells the budget that it thereby spent, if it did.

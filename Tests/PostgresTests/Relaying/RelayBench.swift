@@ -165,6 +165,7 @@ final class ScriptedJudge: RelayJudge {
     private(set) var spent: [String] = []
     func spend(on judgement: Judgement) { spent.append(judgement.verdict.rule) }
     var countsMaskedValues = false
+    var keepsTexts = false
 
     func heldSession(_ verdict: Verdict) -> Judgement {
         Judgement(actions: [Action(kinds: ["session"])], verdict: verdict, record: [], epoch: epoch, mayRevealMasked: false, analysis: nil)

@@ -86,6 +86,45 @@ import Testing
         #expect(bench.held != nil)
     }
 
+    @Test func twoThatWaitBehindEachOtherKeepTheirOrder() throws {
+        let bench = bench()
+        let first = [Message.parse("", delete), bind([]), .execute(""), .sync]
+        let second = [Message.parse("", delete), bind(["7"]), .execute(""), .sync]
+        try bench.client(bytes: (first + second).flatMap(\.bytes))
+        try bench.settle(.granted(approval: "apr-1"))
+        // The first's answer is waited for, so that it is known whether a transaction is open.
+        #expect(bench.progress == .needsServer)
+        #expect(bench.toServer == first)
+        try bench.server(.parseComplete, .bindComplete, .complete("DELETE 1"), .ready())
+        let held = try #require(bench.held)
+        #expect(!held.isInTransaction)
+        try bench.settle(.granted(approval: "apr-2"))
+        #expect(bench.toServer == first + second)
+    }
+
+    @Test func twoInOneSegmentKeepTheirOrder() throws {
+        let bench = bench()
+        let all = [Message.parse("", delete), bind([]), .execute(""), .parse("", delete), bind(["7"]), .execute(""), .sync]
+        try bench.client(bytes: all.flatMap(\.bytes))
+        try bench.settle(.granted(approval: "apr-1"))
+        #expect(bench.held != nil && bench.toServer.isEmpty)
+        try bench.settle(.granted(approval: "apr-2"))
+        #expect(bench.toServer == all)
+    }
+
+    @Test func aSpentBudgetHoldsABindWhoseStatementWasPreparedBefore() throws {
+        let bench = bench()
+        bench.judge.heldKinds = []
+        bench.judge.keepsTexts = true
+        try bench.client(.parse("s", delete), .sync)
+        try bench.server(.parseComplete, .ready())
+        bench.judge.overspent = Verdict(decision: .hold, rule: "b", category: .budget, hold: HoldTerms(approvers: ["managers"]))
+        try bench.client(.bind("", "s"), .execute(""), .sync)
+        #expect(try #require(bench.held).judgement.verdict.rule == "b")
+        bench.judge.overspent = nil
+        #expect(!bench.toServer.contains(.execute("")))
+    }
+
     @Test func aRefusedBindFailsItsSegment() throws {
         let bench = bench()
         try bench.client(.parse("", delete), bind([]), .execute(""), .sync)
