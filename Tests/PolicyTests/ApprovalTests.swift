@@ -70,6 +70,34 @@ import Testing
         #expect(approval.state == .approved)
     }
 
+    @Test func oneHumanHasOneVoteHoweverHeComes() throws {
+        var approval = approval(terms: HoldTerms(approvers: ["sre"], required: 2))
+        try approval.vote(.approve, by: principal("ann", groups: ["sre"]), comment: "", at: later)
+        // An agent that acts for her, she at another issuer, and an agent of hers that acts for somebody else.
+        var elsewhere = principal("ann", groups: ["sre"])
+        elsewhere.issuer = "https://other.example.com"
+        for person in [acting("ann", as: [(nil, "agent-7")]), elsewhere, acting("ben", as: [(nil, principal("ann").subject)])] {
+            #expect(throws: ApprovalRefusal.votedAlready) { try approval.vote(.approve, by: person, comment: "", at: later) }
+        }
+        #expect(approval.state == .pending)
+    }
+
+    @Test func anAgentDoesNotBreakTheGlassForItsHuman() {
+        var approval = approval(terms: HoldTerms(approvers: ["sre"], breakGlass: ["*"]))
+        var agent = principal()
+        agent.groups = ["oncall"]
+        agent.delegation = [.init(issuer: nil, subject: "agent-7")]
+        #expect(throws: ApprovalRefusal.noBreakGlass) { try approval.vote(.breakGlass, by: agent, comment: "now", at: later) }
+    }
+
+    @Test func blanksAreNoReason() throws {
+        var approval = approval(terms: HoldTerms(approvers: ["sre"], needsReason: true), reason: " \n ")
+        #expect(approval.reason.isEmpty)
+        #expect(throws: ApprovalRefusal.needsReason) {
+            try approval.vote(.approve, by: principal("ann", groups: ["sre"]), comment: "", at: later)
+        }
+    }
+
     @Test func onlyTheGroupsOfTheRuleDecide() throws {
         var approval = approval()
         for groups in [[], ["agents"], ["sre-interns"], ["dba"]] as [[String]] {
@@ -216,6 +244,9 @@ import Testing
         #expect(request().digest == plain.digest && plain.digest.count == 64)
         var others: [String: ApprovalRequest] = [:]
         others["subject"] = request { $0.subject = .session }
+        others["required"] = request { $0.terms.required = 2 }
+        others["approvers"] = request { $0.terms.approvers = ["dba"] }
+        others["use"] = request { $0.terms.use = .window }
         others["issuer"] = request { $0.requester.issuer = "https://other.example" }
         others["requester"] = request { $0.requester.subject = "sub-ben" }
         others["target"] = request { $0.target = "stock" }

@@ -34,8 +34,9 @@ extension SQLiteCatalog: ApprovalStore {
             guard let row = try Row.fetchOne(db, sql: "SELECT approval FROM approvals WHERE id = ?", arguments: [id]) else {
                 return outcome.set(.failure(ApprovalRefusal.notFound))
             }
-            var approval = try Self.approval(row)
+            var approval: Approval
             do {
+                approval = try Self.approval(row)
                 try change(&approval)
             } catch {
                 // Nothing is written; the others of this transaction are.
@@ -98,6 +99,12 @@ extension SQLiteCatalog: ApprovalStore {
                     "SELECT approval FROM approvals WHERE state = 'pending' AND expires <= ? ORDER BY created, id LIMIT \(Self.maximumPage)",
                 arguments: [now.stored]
             ).map(Self.approval)
+        }
+    }
+
+    public func forgetApprovals(endedBefore time: WallTime) async throws {
+        try await writer.perform { db in
+            try db.execute(sql: "DELETE FROM approvals WHERE state != 'pending' AND expires < ?", arguments: [time.stored])
         }
     }
 

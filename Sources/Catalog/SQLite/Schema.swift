@@ -32,6 +32,7 @@ enum Schema {
         CREATE INDEX approvals_by_digest ON approvals (digest, created);
         CREATE INDEX approvals_by_time ON approvals (created, id);
         CREATE INDEX approvals_by_requester ON approvals (issuer, subject, created);
+        CREATE INDEX approvals_by_expiry ON approvals (expires);
         CREATE INDEX approvals_pending ON approvals (expires) WHERE state = 'pending';
 
         CREATE TABLE budgets (

@@ -31,6 +31,8 @@ public struct Approval: Sendable, Hashable, Codable, Identifiable {
         public var issuer: String
         public var subject: String
         public var user: String
+        /// Who acted on behalf of whom, nearest first.
+        public var delegation: [Principal.Actor]
         public var choice: Choice
         public var comment: String
         public var at: WallTime
@@ -52,6 +54,7 @@ public struct Approval: Sendable, Hashable, Codable, Identifiable {
     /// When it left `pending`.
     public private(set) var closed: WallTime?
 
+    /// Bytes.
     public static let maximumTextLength = 2_000
 
     public init(_ request: ApprovalRequest, reason: String, at now: WallTime, using generator: inout some RandomNumberGenerator) {
@@ -59,7 +62,7 @@ public struct Approval: Sendable, Hashable, Codable, Identifiable {
         created = now
         expires = now.advanced(by: .seconds(request.terms.validSeconds))
         self.request = request
-        self.reason = String(reason.prefix(Self.maximumTextLength))
+        self.reason = Self.clipped(reason)
     }
 
     private static func newID(using generator: inout some RandomNumberGenerator) -> String {
@@ -96,13 +99,13 @@ public struct Approval: Sendable, Hashable, Codable, Identifiable {
         case .breakGlass: try checkBreakGlass(person, comment)
         case .approve, .deny:
             if let refusal = refusal(of: person) { throw refusal }
-            guard !votes.contains(where: { $0.issuer == person.issuer && $0.subject == person.subject }) else { throw .votedAlready }
+            guard !votes.contains(where: { isSame($0, person) }) else { throw .votedAlready }
             if choice == .approve, request.terms.needsReason, reason.isEmpty { throw .needsReason }
         }
         votes.append(
             Vote(
-                issuer: person.issuer, subject: person.subject, user: person.user, choice: choice,
-                comment: String(comment.prefix(Self.maximumTextLength)), at: now))
+                issuer: person.issuer, subject: person.subject, user: person.user, delegation: person.delegation, choice: choice,
+                comment: Self.clipped(comment), at: now))
         switch choice {
         case .deny: close(as: .denied, at: now)
         case .breakGlass: close(as: .approved, at: now)
@@ -114,12 +117,13 @@ public struct Approval: Sendable, Hashable, Codable, Identifiable {
         guard isRequested(by: person) else { throw .notRequester }
         guard mayBreakGlass(person) else { throw .noBreakGlass }
         guard !comment.allSatisfy(\.isWhitespace) else { throw .needsReason }
-        if reason.isEmpty { reason = String(comment.prefix(Self.maximumTextLength)) }
+        if reason.isEmpty { reason = Self.clipped(comment) }
     }
 
-    /// Whether `person` is the requester, and the rule lets him let it through himself.
+    /// Whether `person` is the requester, and the rule lets him let it through himself. Nobody does so on behalf of another: an
+    /// agent that acts for somebody does not take that somebody's emergencies upon itself.
     public func mayBreakGlass(_ person: Principal) -> Bool {
-        isRequested(by: person)
+        isRequested(by: person) && person.delegation.isEmpty
             && person.groups.contains { group in request.terms.breakGlass.contains { Glob($0).matches(group) } }
     }
 
@@ -134,7 +138,7 @@ public struct Approval: Sendable, Hashable, Codable, Identifiable {
         guard !text.allSatisfy(\.isWhitespace) else { throw .needsReason }
         // Who has approved has approved the reason that was there.
         guard votes.isEmpty || reason.isEmpty else { throw .votedAlready }
-        reason = String(text.prefix(Self.maximumTextLength))
+        reason = Self.clipped(text)
     }
 
     /// Nobody waits any more, or nobody may. Without effect once it is decided.
@@ -163,11 +167,28 @@ public struct Approval: Sendable, Hashable, Codable, Identifiable {
     }
 
     private func identities(_ principal: Principal) -> Set<String> {
-        var all: Set = ["\(principal.issuer)\n\(principal.subject)"]
-        for actor in principal.delegation {
-            all.insert("\(actor.issuer ?? principal.issuer)\n\(actor.subject)")
-        }
-        return all
+        Self.identities(principal.issuer, principal.subject, principal.delegation)
+    }
+
+    private static func identities(_ issuer: String, _ subject: String, _ delegation: [Principal.Actor]) -> Set<String> {
+        Set(["\(issuer)\n\(subject)"] + delegation.map { "\($0.issuer ?? issuer)\n\($0.subject)" })
+    }
+
+    /// Whether a vote and a person are one human, or act for one.
+    private func isSame(_ vote: Vote, _ person: Principal) -> Bool {
+        if !vote.user.isEmpty, vote.user == person.user { return true }
+        return !Self.identities(vote.issuer, vote.subject, vote.delegation).isDisjoint(with: identities(person))
+    }
+
+    /// Without blanks around it, and no longer than may be: by bytes, since a character may be of any length.
+    static func clipped(_ text: String, to limit: Int = maximumTextLength) -> String {
+        var text = Substring(text)
+        while text.first?.isWhitespace == true { text.removeFirst() }
+        while text.last?.isWhitespace == true { text.removeLast() }
+        if text.utf8.count <= limit { return String(text) }
+        var end = text.utf8.index(text.startIndex, offsetBy: limit)
+        while String.Index(end, within: text.unicodeScalars) == nil { end = text.utf8.index(before: end) }
+        return String(text.unicodeScalars[..<end])
     }
 }
 
@@ -211,14 +232,15 @@ public struct ApprovalRequest: Sendable, Hashable, Codable {
         self.ruleReason = ruleReason
         self.policyVersion = policyVersion
         self.terms = terms
-        self.normalized = String(normalized.prefix(16_384))
+        self.normalized = Approval.clipped(normalized, to: 16_384)
         self.inTransaction = inTransaction
         digest = ""
         digest = Self.digest(of: self, content)
     }
 
     /// SHA-256, in hexadecimal, of everything that an approval is good for, each part under its length: what kind of thing, who
-    /// (with the delegation chain), where, as what, under which rule, and the content (statement and parameters).
+    /// (with the delegation chain), where, as what, under which rule and terms, and the content (statement, parameters, how names
+    /// are looked up).
     private static func digest(of request: ApprovalRequest, _ content: [[UInt8]]) -> String {
         var hash = SHA256()
         func add(_ bytes: some Sequence<UInt8>) {
@@ -233,6 +255,10 @@ public struct ApprovalRequest: Sendable, Hashable, Codable {
         ] {
             add(text.utf8)
         }
+        let terms = request.terms
+        add(
+            "\(terms.approvers) \(terms.required) \(terms.needsReason) \(terms.use.rawValue) \(terms.breakGlass) \(terms.validSeconds)".utf8
+        )
         add(String(request.requester.delegation.count).utf8)
         for actor in request.requester.delegation {
             add((actor.issuer ?? "").utf8)

@@ -56,12 +56,15 @@ public final class ApprovalDesk: Sendable {
     public struct Limits: Sendable {
         public var pendingPerRequester: Int
         public var pending: Int
+        /// Of one requester, within the last minute: each is written, told and kept.
+        public var requestsPerMinute: Int
         /// Bytes of exact texts, kept for those who decide.
         public var textBytes: Int
 
-        public init(pendingPerRequester: Int = 32, pending: Int = 4_096, textBytes: Int = 64 << 20) {
+        public init(pendingPerRequester: Int = 32, pending: Int = 4_096, requestsPerMinute: Int = 60, textBytes: Int = 64 << 20) {
             self.pendingPerRequester = pendingPerRequester
             self.pending = pending
+            self.requestsPerMinute = requestsPerMinute
             self.textBytes = textBytes
         }
     }
@@ -70,6 +73,8 @@ public final class ApprovalDesk: Sendable {
         var waits: [String: HoldWait] = [:]
         var texts: [String: HeldText] = [:]
         var textBytes = 0
+        /// Requests of the last minute by requester, each with its time.
+        var recent: [String: [WallTime]] = [:]
     }
 
     /// As many as a store gives at once.
@@ -121,6 +126,8 @@ public final class ApprovalDesk: Sendable {
     private func open(_ request: ApprovalRequest, _ text: HeldText, _ reason: String, _ wait: HoldWait) async throws {
         if let known = try await store.openApproval(digest: request.digest, at: clock.wallTime()) {
             if known.state == .approved {
+                // Nobody is there any more to make use of it.
+                if wait.isOver { return }
                 if try await grant(known.id, wait) { return }
             } else if try await adopt(known, text, wait) {
                 return
@@ -130,6 +137,9 @@ public final class ApprovalDesk: Sendable {
             ofIssuer: request.requester.issuer, subject: request.requester.subject, at: clock.wallTime())
         guard counts.own < limits.pendingPerRequester, counts.all < limits.pending else {
             return wait.finish(.failed("too many approvals are waited for already"))
+        }
+        guard mayAsk(request.requester) else {
+            return wait.finish(.failed("you have asked for \(limits.requestsPerMinute) approvals within a minute"))
         }
         var generator = SystemRandomNumberGenerator()
         let approval = Approval(request, reason: reason, at: clock.wallTime(), using: &generator)
@@ -146,6 +156,19 @@ public final class ApprovalDesk: Sendable {
         notify(ApprovalEvent(kind: .requested, approval: approval))
         wait.open(approval)
         if wait.isOver { end(approval.id, as: .withdrawn) }
+    }
+
+    private func mayAsk(_ requester: Principal) -> Bool {
+        let now = clock.wallTime()
+        let oldest = now.advanced(by: .seconds(-60))
+        return state.withLock { state in
+            if state.recent.count > 10_000 { state.recent = state.recent.filter { $0.value.contains { $0 > oldest } } }
+            let key = "\(requester.issuer)\n\(requester.subject)"
+            let recent = (state.recent[key] ?? []).filter { $0 > oldest && $0 <= now }
+            guard recent.count < limits.requestsPerMinute else { return false }
+            state.recent[key] = recent + [now]
+            return true
+        }
     }
 
     /// Takes the place of a client that no longer waits for the same thing. False when that does still wait, or it was decided.
@@ -228,7 +251,10 @@ public final class ApprovalDesk: Sendable {
     /// The exact text, while this gateway knows it.
     public func text(of id: String) -> HeldText? { state.withLock { $0.texts[id] } }
 
-    /// Closes what nobody decided in time. Call now and then.
+    /// How long a decided approval stays in the catalog; the log of evidence keeps what happened.
+    public static let keptFor = Duration.seconds(400 * 86_400)
+
+    /// Closes what nobody decided in time, and forgets what is long over. Call now and then.
     public func sweep() async throws {
         let clock = clock
         for overdue in try await store.overdueApprovals(at: clock.wallTime()) {
@@ -238,6 +264,7 @@ public final class ApprovalDesk: Sendable {
             }
             if let closed { await settle(closed) }
         }
+        try await store.forgetApprovals(endedBefore: clock.wallTime().advanced(by: .zero - Self.keptFor))
     }
 
     /// What this node's sessions waited for when it last stopped is waited for no more. For its start.

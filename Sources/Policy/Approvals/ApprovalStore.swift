@@ -36,6 +36,8 @@ public protocol ApprovalStore: Sendable {
     func approvals(_ filter: ApprovalFilter, before: String?, limit: Int) async throws -> [Approval]
     /// How many are pending, of one requester and in all.
     func pendingApprovals(ofIssuer issuer: String, subject: String, at now: WallTime) async throws -> (own: Int, all: Int)
+    /// Forgets those that are not pending and whose time was over before `time`.
+    func forgetApprovals(endedBefore time: WallTime) async throws
     /// Those still pending whose time is over at `now`, at most 1,000.
     func overdueApprovals(at now: WallTime) async throws -> [Approval]
 }

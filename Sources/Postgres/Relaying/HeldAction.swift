@@ -7,7 +7,8 @@ struct HeldAction: Equatable {
         /// The session itself, before its first request.
         case session
         /// A text, or a statement with the parameters that a Bind gives it.
-        case statement(text: ByteBuffer, parameters: BoundParameters?)
+        /// - types: the parameter types that its Parse gave (OIDs).
+        case statement(text: ByteBuffer, types: [UInt32], parameters: BoundParameters?)
     }
 
     /// Where it begins in the client's stream.

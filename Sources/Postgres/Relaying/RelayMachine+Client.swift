@@ -21,6 +21,7 @@ extension RelayMachine {
         if withholdsTail { withhold(input, &run, &sink) } else { flush(input, &run, &sink) }
         if finishedHold?.offset != clientOffset { finishedHold = nil }
         if finishedEstimate?.offset != clientOffset { finishedEstimate = nil }
+        if cancelledOffset != clientOffset { cancelledOffset = nil }
         input.moveReaderIndex(to: run.cursor)
         if input.readableBytes == 0 { input.clear(minimumCapacity: 0) }
         return progress
@@ -175,11 +176,12 @@ extension RelayMachine {
         }
         judgement = judge.overBudget(judgement) ?? judgement
         if judgement.isHeld {
-            switch settle(judgement, text: text, parameters: nil) {
+            switch settle(judgement, text: text) {
             case .wait(let progress): return .wait(progress)
             case .settled(let made): judgement = made
             }
         }
+        judgement = unlessCancelled(judgement)
         counters.statements &+= UInt64(max(judgement.actions.count, 1))
         sink.record(judgement, at: clientOffset)
         // A simple Query ends the unnamed statement and portal on the server.
@@ -207,7 +209,7 @@ extension RelayMachine {
         try body.finish()
         let judgement: Judgement
         switch judged(text) {
-        case .made(let made): judgement = made
+        case .made(let made): judgement = unlessCancelled(made)
         case .wait(let progress): return .wait(progress)
         }
         if statements.count >= limits.statementsPerSession, !name.isEmpty, !statements.isKnown(name) {
@@ -282,12 +284,14 @@ extension RelayMachine {
     private mutating func receiveFunctionCall(
         _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
     ) -> Step {
-        let judgement = unapproved(judge.judge(request: "function_call", of: .unnamed))
+        var judgement = judge.judge(request: "function_call", of: .unnamed)
+        judgement = unapproved(judge.overBudget(judgement) ?? judgement)
         counters.statements &+= 1
         sink.record(judgement, at: clientOffset)
         pending.append(PendingRequest(kind: .functionCall, judgements: [judgement]))
         implicitTransaction = true
         guard judgement.isDenied else {
+            judge.spend(on: judgement)
             forwarded(judgement)
             return .pass
         }

@@ -18,7 +18,18 @@ extension RelayMachine {
         case .allowed(let judgements):
             let open = judgements.first(where: \.needsEstimate) ?? judgements.lazy.compactMap(judge.overBudget).first
             guard let open else { return bound(judgements, to: portal) }
-            return try decideBind(open, statement, portal, &body, header, input, &run, &sink)
+            if judgements.count == 1 { return try decideBind(open, statement, portal, &body, header, input, &run, &sink) }
+            // Which of several it is, the server tells with its next answers.
+            if pending.awaitsReady {
+                withholdsTail = true
+                return .wait(.needsServer)
+            }
+            let all = judgements.map { judgement in
+                let judgement = judgement.needsEstimate ? judge.estimated(judgement, rows: nil) : judgement
+                return judge.overBudget(judgement) ?? judgement
+            }
+            if let denied = all.first(where: \.isDenied) { return bind(unapproved(denied), to: portal, header, input, &run, &sink) }
+            return bound(all, to: portal)
         }
     }
 
@@ -29,7 +40,7 @@ extension RelayMachine {
         let known = text(behind: statement)
         switch try decide(judgement, known?.text, known?.types ?? [], &body) {
         case .wait(let progress): return .wait(progress)
-        case .settled(let judgement): return bind(judgement, to: portal, header, input, &run, &sink)
+        case .settled(let judgement): return bind(unlessCancelled(judgement), to: portal, header, input, &run, &sink)
         }
     }
 
@@ -47,7 +58,7 @@ extension RelayMachine {
             }
         }
         judgement = judge.overBudget(judgement) ?? judgement
-        return judgement.isHeld ? settle(judgement, text: text, parameters: parameters) : .settled(judgement)
+        return judgement.isHeld ? settle(judgement, text: text, types: types, parameters: parameters) : .settled(judgement)
     }
 
     private mutating func bind(
@@ -158,15 +169,25 @@ extension RelayMachine {
         return judge.confirm(candidate, prepared: actions(everOf:))
     }
 
+    /// An approval stands as long as the rule that asked for it is the one that decides, or, for a budget, none does.
+    private func stands(_ candidate: Judgement, beside judgement: Judgement) -> Bool {
+        guard candidate.verdict.approval != nil, !candidate.runsNames else { return false }
+        if judgement.isHeld { return candidate.verdict.rule == judgement.verdict.rule }
+        return candidate.verdict.category == .budget && !judgement.isDenied
+    }
+
     private func confirmedAnew(_ candidates: [Judgement]) -> Confirmed {
         var result: [Judgement] = []
         result.reserveCapacity(candidates.count)
         for candidate in candidates {
             switch confirmedAnew(candidate) {
             case .needsCatalog: return .wait(.needsCatalog)
-            case .ready(let judgement):
-                // An approval stands as long as the rule that asked for it is the one that decides.
-                if judgement.isHeld, candidate.verdict.approval != nil, candidate.verdict.rule == judgement.verdict.rule {
+            case .ready(let fresh):
+                var judgement = fresh
+                if judgement.needsEstimate, let rows = candidate.actions.first?.estimatedRows {
+                    judgement = judge.estimated(judgement, rows: rows)
+                }
+                if stands(candidate, beside: judgement) {
                     result.append(candidate)
                     continue
                 }

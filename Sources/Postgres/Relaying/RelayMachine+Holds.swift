@@ -4,8 +4,8 @@ import NIOCore
 /// Requests that wait for a person.
 ///
 /// What waits is decided on where it is exact: a text as a whole, a prepared statement when it is bound, since then its
-/// parameters are there. What came before it since the last Sync is kept from the server until then, so that no transaction
-/// is open, and no lock held, only because somebody thinks.
+/// parameters are there. Its Parse, and what else came before it since the last message that runs something, is kept from the
+/// server until then, so that no transaction is open, and no lock held, only because somebody thinks.
 extension RelayMachine {
     enum Settled {
         case wait(ClientProgress)
@@ -14,13 +14,16 @@ extension RelayMachine {
     }
 
     /// What to do about a held text or Bind at the front of the client's stream.
-    mutating func settle(_ judgement: Judgement, text: ByteBuffer?, parameters: BoundParameters?) -> Settled {
+    mutating func settle(
+        _ judgement: Judgement, text: ByteBuffer?, types: [UInt32] = [], parameters: BoundParameters? = nil
+    ) -> Settled {
         // Under a new policy another rule may hold it, which is another question.
         if let hold = finishedHold, hold.offset == clientOffset, hold.rule == judgement.verdict.rule {
             finishedHold = nil
             return .settled(judge.settled(judgement, by: hold.outcome))
         }
-        guard let text else {
+        // What a name stands for is not in the text, and may be another thing by the time that it runs.
+        guard let text, !judgement.runsNames else {
             return .settled(judge.settled(judgement, by: .refused(Self.unknownText(judgement.verdict))))
         }
         withholdsTail = true
@@ -29,7 +32,7 @@ extension RelayMachine {
         return .wait(
             .needsApproval(
                 HeldAction(
-                    offset: clientOffset, judgement: judgement, what: .statement(text: text, parameters: parameters),
+                    offset: clientOffset, judgement: judgement, what: .statement(text: text, types: types, parameters: parameters),
                     isInTransaction: transaction != .idle || sentSegmentMessages > 0)))
     }
 
@@ -50,6 +53,16 @@ extension RelayMachine {
             decision: .deny, rule: verdict.rule,
             reason: "\(verdict.reason) What exactly would run is not certain, so nobody can approve it.",
             hint: "Send the statement itself, in a request of its own.", category: .approval)
+    }
+
+    /// The same, unless the client cancelled it while something was found out about it.
+    func unlessCancelled(_ judgement: Judgement) -> Judgement {
+        guard cancelledOffset == clientOffset, judgement.verdict.decision != .deny else { return judgement }
+        return judge.settled(
+            judgement,
+            by: .refused(
+                Verdict(
+                    decision: .deny, rule: "gatehouse.cancelled", reason: "canceled before it ran, as asked.", category: .approval)))
     }
 
     /// The session itself waits: nothing of it is looked at before.
@@ -96,8 +109,13 @@ extension RelayMachine {
     /// Counts what the client says since its last Sync, and where the server may be given less than all of it.
     mutating func note(_ type: UInt8, _ run: inout Run) {
         switch type {
-        case Frontend.parse, Frontend.bind, Frontend.execute, Frontend.describe, Frontend.close:
+        case Frontend.parse, Frontend.bind, Frontend.describe, Frontend.close:
             segmentMessages &+= 1
+        case Frontend.execute:
+            // It was judged now, so it runs now.
+            segmentMessages &+= 1
+            run.boundary = run.cursor
+            sentSegmentMessages = segmentMessages
         case Frontend.query, Frontend.sync, Frontend.functionCall:
             run.boundary = run.cursor
             segmentMessages = 0

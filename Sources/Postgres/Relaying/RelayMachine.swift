@@ -65,6 +65,8 @@ struct RelayMachine {
     var finishedHold: (offset: UInt64, rule: String, outcome: HoldOutcome)?
     /// How many rows the request at this place works on, as far as can be known.
     var finishedEstimate: (offset: UInt64, rows: Int?)?
+    /// The client cancelled the request at this place before the server had it.
+    var cancelledOffset: UInt64?
     /// Nothing of the session goes on before this is settled.
     var sessionHold: Verdict?
     /// Messages of the client since its last Sync that the server has not seen, because one behind them waits.
@@ -111,12 +113,10 @@ struct RelayMachine {
         self.isReplication = isReplication
     }
 
-    /// A statement runs that nobody approved.
-    var mayBeStopped: Bool {
-        mutating get {
-            guard let head = pending.head, head.kind == .query || head.kind == .execute else { return false }
-            return head.judgements.allSatisfy { $0.verdict.approval == nil }
-        }
+    /// A statement runs; with `unapproved` one that nobody approved.
+    mutating func runs(unapproved: Bool) -> Bool {
+        guard let head = pending.head, head.kind == .query || head.kind == .execute else { return false }
+        return !unapproved || head.judgements.allSatisfy { $0.verdict.approval == nil }
     }
 
     /// Nothing is on its way in either direction, and no transaction is open.

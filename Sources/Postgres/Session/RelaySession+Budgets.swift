@@ -18,9 +18,10 @@ extension RelaySession {
         stopStatement(for: spent)
     }
 
-    /// What runs is cancelled at the server; its error then tells the client why. Statements that somebody approved run on.
+    /// What runs is cancelled at the server; its error then tells the client why. What somebody approved runs on, where the
+    /// budget is one that asks.
     private func stopStatement(for spent: SpentBudget) {
-        guard machine.stoppedBy == nil, machine.mayBeStopped, let cancelUpstream else { return }
+        guard machine.stoppedBy == nil, let cancelUpstream, machine.runs(unapproved: spent.budget.effect == .hold) else { return }
         var verdict = spent.verdict
         verdict.decision = .deny
         if spent.budget.effect == .hold { verdict.hint = "Run it again to ask for an approval. \(verdict.hint)" }

@@ -5,9 +5,13 @@ import Recording
 extension RelaySession {
     /// A client asked to cancel what runs: recorded first, then the target is told. One request at a time; more are the same.
     func cancelRequested() {
-        guard !isEnding, wantedCancel == nil, !cancelIsUnderWay else { return }
+        guard !isEnding else { return }
         // What waits has not reached the server: there is nothing there to cancel.
-        cancelNow(code: "cancel-request", message: "", cancelHold() ? nil : cancelUpstream)
+        if cancelHold() { return cancelNow(code: "cancel-request", message: "", nil) }
+        // Nor has what is still being looked at, unless something else runs meanwhile.
+        if clientWaits, !machine.pending.awaitsReady { machine.cancelledOffset = machine.clientOffset }
+        guard wantedCancel == nil, !cancelIsUnderWay else { return }
+        cancelNow(code: "cancel-request", message: "", cancelUpstream)
     }
 
     /// Records a cancel, and then calls `send`.

@@ -11,9 +11,20 @@ final class ActiveHold {
     var approval: Approval?
     /// The client asked for it not to run: then it does not, whatever is decided.
     var isCancelled = false
+    /// What the session's clock will do about it.
+    private var timers: [Scheduled<Void>] = []
 
     init(_ held: HeldAction) {
         self.held = held
+    }
+
+    func keep(_ timer: Scheduled<Void>) {
+        timers.append(timer)
+    }
+
+    func cancelTimers() {
+        for timer in timers { timer.cancel() }
+        timers.removeAll()
     }
 }
 
@@ -48,18 +59,19 @@ extension RelaySession {
                 }
             })
         let seconds = held.isInTransaction ? min(terms.transactionWaitSeconds, terms.waitSeconds) : terms.waitSeconds
-        after(.seconds(seconds)) { $0.timeIsOver(for: hold) }
+        hold.keep(after(.seconds(seconds)) { $0.timeIsOver(for: hold) })
         schedule()
     }
 
     private func request(_ held: HeldAction, _ terms: HoldTerms) -> ApprovalRequest {
         let permit = permitted.permit
         var content: [[UInt8]] = []
-        if case .statement(let text, let parameters) = held.what {
-            content = [withoutEnd(text)] + (parameters?.content ?? [])
+        if case .statement(let text, let types, let parameters) = held.what {
+            content = [withoutEnd(text), Array("types \(types)".utf8)] + (parameters?.content ?? [])
         }
-        // What a name stands for is not in the text: such an approval is good for this once only.
-        if held.judgement.runsNames { content.append(Array("\(permitted.session) \(held.offset)".utf8)) }
+        // Where names may mean something else another time, an approval is good for this once only.
+        let names = judge.namesAreOrdinary ? "names \(judge.searchPath)" : "names of \(permitted.session) at \(held.offset)"
+        content.append(Array(names.utf8))
         return ApprovalRequest(
             subject: held.what == .session ? .session : .action, node: gateway.node, session: permitted.session,
             protocolName: permit.target.protocolName, target: permit.target.name, role: permit.role.name, database: facts.database,
@@ -79,7 +91,7 @@ extension RelaySession {
     private func text(_ held: HeldAction) -> HeldText {
         switch held.what {
         case .session: HeldText(statement: "")
-        case .statement(let text, let parameters):
+        case .statement(let text, _, let parameters):
             HeldText(statement: String(buffer: text), parameters: parameters?.shown ?? [])
         }
     }
@@ -96,7 +108,7 @@ extension RelaySession {
     /// At once, and again every half minute.
     private func tellOfWaiting(_ hold: ActiveHold) {
         guard self.hold === hold, let approval = hold.approval else { return }
-        after(Self.noticeInterval) { $0.tellOfWaiting(hold) }
+        hold.keep(after(Self.noticeInterval) { $0.tellOfWaiting(hold) })
         // Amid a message of the server's a notice would tear it.
         guard machine.serverRemainder == 0 else { return }
         let terms = approval.request.terms
@@ -156,6 +168,7 @@ extension RelaySession {
 
     /// The request goes on, or is answered by a denial.
     private func settle(_ held: HeldAction, by outcome: HoldOutcome) {
+        hold?.cancelTimers()
         hold = nil
         clientWaits = false
         guard !isEnding else { return }
@@ -229,6 +242,7 @@ extension RelaySession {
         var sink = output
         machine.dropWithheld(&sink)
         guard let hold else { return }
+        hold.cancelTimers()
         self.hold = nil
         if let wait = hold.wait { gateway.approvals.end(wait, as: .withdrawn) }
     }

@@ -119,7 +119,8 @@ final class RelaySession: CommitWaiter {
         }
     }
 
-    func after(_ delay: Duration, _ body: @escaping (RelaySession) -> Void) {
+    @discardableResult
+    func after(_ delay: Duration, _ body: @escaping (RelaySession) -> Void) -> Scheduled<Void> {
         eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(delay)) { [timers] in
             guard let session = timers.session, !session.isEnding else { return }
             body(session)

@@ -4,11 +4,11 @@ import Policy
 /// What the session spends, and whether it may spend more.
 extension SessionJudge {
     /// A statement that would run although a budget is spent: the same one, denied or held. What ends a transaction always
-    /// may: nobody is to be stuck in one.
+    /// may: nobody is to be stuck in one. What a person was asked about, or will be, is not held a second time.
     func overBudget(_ judgement: Judgement) -> Judgement? {
-        guard !budgets.isEmpty, !judgement.isDenied, judgement.verdict.approval == nil, !judgement.onlyEndsTransactions,
-            let spent = gateway.budgets.spent(of: budgets)
-        else { return nil }
+        guard !budgets.isEmpty, judgement.verdict.decision != .deny, !judgement.onlyEndsTransactions else { return nil }
+        let isAsked = judgement.isHeld || judgement.verdict.approval != nil
+        guard let spent = gateway.budgets.spent(of: isAsked ? budgets.filter { $0.budget.effect != .hold } : budgets) else { return nil }
         if spent.budget.effect == .end { ending = spent }
         return make(judgement.actions, spent.verdict, judgement.epoch, judgement.analysis)
     }

@@ -176,7 +176,10 @@ final class SessionJudge: RelayJudge {
         return [own] + definitions
     }
 
-    var canEstimate: Bool { searchPathIsKnown && !changedRelations && !ranUnknownCode && catalog?.snapshot != nil }
+    var canEstimate: Bool { namesAreOrdinary && catalog?.snapshot != nil }
+
+    /// Nothing that the session did makes its names mean something else than they do in another session of the same account.
+    var namesAreOrdinary: Bool { searchPathIsKnown && !changedRelations && !ranUnknownCode }
 
     /// The schemas in which names are looked up, for a side connection.
     var searchPath: [String] { catalog?.snapshot?.searchPath ?? [] }

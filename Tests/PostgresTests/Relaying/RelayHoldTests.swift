@@ -33,7 +33,7 @@ import Testing
         let bench = bench()
         try bench.client(.query(delete), .query("select 1"))
         let held = try #require(bench.held)
-        #expect(held.what == .statement(text: ByteBuffer(string: delete), parameters: nil))
+        #expect(held.what == .statement(text: ByteBuffer(string: delete), types: [], parameters: nil))
         #expect(!held.isInTransaction)
         #expect(held.offset == 0)
         #expect(bench.toServer.isEmpty)
@@ -72,7 +72,7 @@ import Testing
         let bench = bench()
         try bench.client(.parse("", "delete from t where a = $1"), bind(["7", nil]), .execute(""), .sync)
         let held = try #require(bench.held)
-        guard case .statement(let text, let parameters) = held.what else { throw Failed() }
+        guard case .statement(let text, _, let parameters) = held.what else { throw Failed() }
         #expect(String(buffer: text) == "delete from t where a = $1")
         #expect(parameters?.shown == ["7", nil])
         #expect(!held.isInTransaction)
@@ -107,7 +107,9 @@ import Testing
         let all = [Message.parse("", delete), bind([]), .execute(""), .parse("", delete), bind(["7"]), .execute(""), .sync]
         try bench.client(bytes: all.flatMap(\.bytes))
         try bench.settle(.granted(approval: "apr-1"))
-        #expect(bench.held != nil && bench.toServer.isEmpty)
+        // What is approved runs now; the second one then waits in its transaction, and its Parse with it.
+        #expect(bench.toServer == Array(all.prefix(3)))
+        #expect(try #require(bench.held).isInTransaction)
         try bench.settle(.granted(approval: "apr-2"))
         #expect(bench.toServer == all)
     }
@@ -151,7 +153,7 @@ import Testing
         try bench.server(.parseComplete, .ready())
         try bench.client(.bind("", "s"), .execute(""), .sync)
         let held = try #require(bench.held)
-        #expect(held.what == .statement(text: ByteBuffer(string: delete), parameters: try BoundParameters.none))
+        #expect(held.what == .statement(text: ByteBuffer(string: delete), types: [], parameters: try BoundParameters.none))
         #expect(!held.isInTransaction)
     }
 
@@ -163,6 +165,37 @@ import Testing
         try bench.client(.bind("", "s"), .execute(""), .sync)
         #expect(bench.held == nil)
         #expect(bench.sink.injected.count == 1)
+    }
+
+    @Test func whatRunsByANameCannotBeApproved() throws {
+        let bench = bench()
+        bench.judge.heldKinds = ["execute"]
+        try bench.client(.parse("s", "select 1"), .sync)
+        try bench.server(.parseComplete, .ready())
+        try bench.client(.query("execute s"))
+        #expect(bench.held == nil)
+        #expect(bench.sink.injected == ["ask"])
+    }
+
+    @Test func whatCameBeforeRunsBeforeAnybodyIsAsked() throws {
+        let bench = bench()
+        try bench.client(.parse("", "select 1"), .bind("", ""), .execute(""), .parse("", delete), bind([]), .execute(""), .sync)
+        #expect(bench.toServer == [.parse("", "select 1"), .bind("", ""), .execute("")])
+        #expect(try #require(bench.held).isInTransaction)
+    }
+
+    @Test func whatWasCancelledWhileItWasLookedAtDoesNotRun() throws {
+        let bench = bench()
+        bench.judge.catalogsNeeded = 1
+        try bench.client(.query("select 1"))
+        #expect(bench.progress == .needsCatalog)
+        bench.machine.cancelledOffset = bench.machine.clientOffset
+        try bench.client(bytes: [])
+        #expect(bench.sink.injected == ["gatehouse.cancelled"])
+        bench.forget()
+        try bench.server(.syntaxError, .ready())
+        try bench.client(.query("select 1"))
+        #expect(bench.toServer == [.query("select 1")])
     }
 
     @Test func anotherRuleAsksAnew() throws {

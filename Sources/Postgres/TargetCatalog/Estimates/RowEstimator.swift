@@ -57,11 +57,13 @@ final class RowEstimator: Sendable {
             return false
         }
         if isRefused { return answer(nil) }
+        // Waiting in line counts.
+        let deadline = Deadline(after: timeout)
         thread.submit { [self] state in
             defer { waiting.withLock { $0 -= 1 } }
             guard state == .active else { return answer(nil) }
             do {
-                answer(try connection.estimate(question, timeout) { try CatalogConnection.open(address, source, secrets) })
+                answer(try connection.estimate(question, deadline) { try CatalogConnection.open(address, source, secrets) })
             } catch {
                 // The text of the error may quote the statement.
                 logger.debug("a statement's rows could not be estimated")
@@ -78,25 +80,23 @@ final class RowEstimator: Sendable {
 /// The side connection. Belongs to one thread; `@unchecked` since nothing else touches it.
 private final class EstimateConnection: @unchecked Sendable {
     private var open: CatalogConnection?
-    private var searchPath: [String]?
 
-    func estimate(_ question: EstimateQuestion, _ timeout: Duration, connect: () throws -> CatalogConnection) throws -> Int? {
+    func estimate(_ question: EstimateQuestion, _ deadline: Deadline, connect: () throws -> CatalogConnection) throws -> Int? {
+        guard deadline.millisecondsLeft > 0 else { return nil }
         do {
             let connection = try open ?? connect()
             open = connection
-            let deadline = Deadline(after: timeout)
-            if searchPath != question.searchPath {
-                let names = question.searchPath.map { "\"" + $0.replacingOccurrences(of: "\"", with: "\"\"") + "\"" }
-                try connection.run("SET search_path = \(names.isEmpty ? "''" : names.joined(separator: ", "))", deadline: deadline) {
-                    _, _ in
-                }
-                searchPath = question.searchPath
-            }
-            return EstimatedPlan.rows(inJSON: try connection.explain(question, deadline: deadline))
+            // Planning may run functions of the target: what they set is undone with the transaction, and nothing of one
+            // question is there at the next.
+            let names = question.searchPath.map { "\"" + $0.replacingOccurrences(of: "\"", with: "\"\"") + "\"" }
+            let path = names.isEmpty ? "''" : names.joined(separator: ", ")
+            try connection.run("BEGIN READ ONLY; SET LOCAL search_path = \(path)", deadline: deadline) { _, _ in }
+            let plan = try connection.explain(question, deadline: deadline)
+            try connection.run("ROLLBACK", deadline: Deadline(after: .seconds(1))) { _, _ in }
+            return EstimatedPlan.rows(inJSON: plan)
         } catch {
             // Its state is not known any more.
             open = nil
-            searchPath = nil
             throw error
         }
     }
