@@ -174,7 +174,7 @@ extension RelayMachine {
             case .settled(let made): judgement = made
             }
         }
-        judgement = judge.overBudget(judgement) ?? judgement
+        if hasBudgets, let over = judge.overBudget(judgement) { judgement = over }
         if judgement.isHeld {
             switch settle(judgement, text: text) {
             case .wait(let progress): return .wait(progress)
@@ -189,7 +189,7 @@ extension RelayMachine {
         implicitTransaction = true
         if !describedPortals.isEmpty { describedPortals.removeAll() }
         guard judgement.isDenied else {
-            judge.spend(on: judgement)
+            if hasBudgets { judge.spend(on: judgement) }
             forwarded(judgement)
             return .pass
         }
@@ -306,7 +306,7 @@ extension RelayMachine {
         _ judgement: Judgement
     ) {
         counters.denied &+= 1
-        judge.spend(on: judgement)
+        if hasBudgets { judge.spend(on: judgement) }
         flush(input, &run, &sink)
         if let held = input.getSlice(at: run.cursor, length: header.totalLength) { sink.hold(held) }
         sink.inject(message.bytes, because: judgement.verdict.rule)

@@ -16,8 +16,7 @@ extension RelayMachine {
         case .wait(let progress): return .wait(progress)
         case .denied(let judgement): return try decideBind(judgement, statement, portal, &body, header, input, &run, &sink)
         case .allowed(let judgements):
-            let open = judgements.first(where: \.needsEstimate) ?? judgements.lazy.compactMap(judge.overBudget).first
-            guard let open else { return bound(judgements, to: portal) }
+            guard let open = stillOpen(judgements) else { return bound(judgements, to: portal) }
             if judgements.count == 1 { return try decideBind(open, statement, portal, &body, header, input, &run, &sink) }
             // Which of several it is, the server tells with its next answers.
             if pending.awaitsReady {
@@ -31,6 +30,16 @@ extension RelayMachine {
             if let denied = all.first(where: \.isDenied) { return bind(unapproved(denied), to: portal, header, input, &run, &sink) }
             return bound(all, to: portal)
         }
+    }
+
+    /// The first that is allowed, and yet not to be bound as it is: its rows are to be estimated, or a budget is spent.
+    private func stillOpen(_ judgements: [Judgement]) -> Judgement? {
+        for judgement in judgements where judgement.needsEstimate { return judgement }
+        guard hasBudgets else { return nil }
+        for judgement in judgements {
+            if let over = judge.overBudget(judgement) { return over }
+        }
+        return nil
     }
 
     private mutating func decideBind(
@@ -109,7 +118,7 @@ extension RelayMachine {
             for judgement in judgements {
                 sink.record(judgement, at: clientOffset)
             }
-            judgements.first.map(judge.spend(on:))
+            if hasBudgets, let first = judgements.first { judge.spend(on: first) }
             implicitTransaction = true
             if judgements.contains(where: \.mayRevealMasked), !describedPortals.contains(portal) {
                 // The rows' columns must be known before the rows: ask for them, and keep the answer.
@@ -134,7 +143,7 @@ extension RelayMachine {
 
     /// What may run runs only while no budget is spent.
     private func withinBudget(_ confirmed: Confirmed) -> Confirmed {
-        guard case .allowed(let judgements) = confirmed else { return confirmed }
+        guard hasBudgets, case .allowed(let judgements) = confirmed else { return confirmed }
         for judgement in judgements {
             if let over = judge.overBudget(judgement) { return .denied(over) }
         }

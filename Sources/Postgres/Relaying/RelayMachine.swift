@@ -50,6 +50,8 @@ struct RelayMachine {
     let judge: any RelayJudge
     let analyzer: StatementAnalyzer
     let limits: Limits
+    /// The session spends from budgets: the judge is to be asked, and told.
+    var hasBudgets = false
     /// Replication was asked for at startup and granted.
     let isReplication: Bool
 

@@ -182,6 +182,7 @@ final class RelaySession: CommitWaiter {
 
     func pumpClient() {
         guard !clientWaits, !isEnding, clientInput.readableBytes > 0 else { return }
+        machine.hasBudgets = judge.hasBudgets
         var sink = output
         do throws(ProtocolViolation) {
             switch try machine.receiveFromClient(&clientInput, sink: &sink) {
@@ -196,7 +197,7 @@ final class RelaySession: CommitWaiter {
         } catch {
             end(.violation(error, byClient: true))
         }
-        endIfSpent()
+        if machine.hasBudgets { endIfSpent() }
         schedule()
     }
 
@@ -213,7 +214,7 @@ final class RelaySession: CommitWaiter {
             end(.violation(error, byClient: false))
         }
         if machine.isQuiet, wasOpen || !machine.pending.isSkipping { judge.transactionEnded() }
-        spend()
+        if machine.hasBudgets { spend() }
         endIfDrained()
         schedule()
         // What the client says next may have waited for this answer.

@@ -195,6 +195,7 @@ final class RelayBench {
             analyzer: StatementAnalyzer(
                 statementBytes: chosen.statementBytes, inlineBytes: chosen.inlineStatementBytes, cacheEntries: 256),
             limits: chosen, isReplication: isReplication)
+        machine.hasBudgets = true
     }
 
     @discardableResult
