@@ -186,9 +186,12 @@ public struct Approval: Sendable, Hashable, Codable, Identifiable {
         while text.first?.isWhitespace == true { text.removeFirst() }
         while text.last?.isWhitespace == true { text.removeLast() }
         if text.utf8.count <= limit { return String(text) }
-        var end = text.utf8.index(text.startIndex, offsetBy: limit)
-        while String.Index(end, within: text.unicodeScalars) == nil { end = text.utf8.index(before: end) }
-        return String(text.unicodeScalars[..<end])
+        // Down to where a scalar begins: bytes 10xxxxxx go on with one.
+        var bytes = Array(text.utf8.prefix(limit + 1))
+        while let last = bytes.popLast() {
+            if last & 0b1100_0000 != 0b1000_0000 { break }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
 

@@ -19,7 +19,7 @@ final class SessionJudge: RelayJudge {
     let gateway: Gateway
     private var configuration: LiveConfiguration
     private(set) var permit: Permit
-    private let catalog: TargetCatalog?
+    let catalog: TargetCatalog?
     /// Makes every reader of this database's catalog read it again, those of other roles too.
     private let invalidateCatalogs: () -> Void
     private let isReplication: Bool
@@ -39,15 +39,15 @@ final class SessionJudge: RelayJudge {
     private(set) var reason: String?
     private var namedBytes = 0
     private var meaning: UInt64 = 0
-    private var searchPathIsKnown: Bool
+    var searchPathIsKnown: Bool
     private var schemaChanged = false
-    private var ranUnknownCode = false
+    var ranUnknownCode = false
     private var unknownCodeSinceReady = false
     /// The catalog was read again on behalf of the statement now judged; it is not read twice for one.
     private var hasRefreshed = false
 
     /// Relations were made or changed in this session: a side connection may know others by their names.
-    private var changedRelations = false
+    var changedRelations = false
     private let hasEstimator: Bool
 
     init(
@@ -90,7 +90,7 @@ final class SessionJudge: RelayJudge {
         StatementContext(searchPath: searchPathIsKnown ? catalog?.snapshot?.searchPath : nil, schemaChanged: schemaChanged)
     }
 
-    private var epoch: Judgement.Epoch {
+    var epoch: Judgement.Epoch {
         let snapshot = catalog?.snapshot?.identity
         if snapshot != lastSnapshot {
             lastSnapshot = snapshot
@@ -176,23 +176,6 @@ final class SessionJudge: RelayJudge {
         return [own] + definitions
     }
 
-    var canEstimate: Bool { namesAreOrdinary && catalog?.snapshot != nil }
-
-    /// Nothing that the session did makes its names mean something else than they do in another session of the same account.
-    var namesAreOrdinary: Bool { searchPathIsKnown && !changedRelations && !ranUnknownCode }
-
-    /// The schemas in which names are looked up, for a side connection.
-    var searchPath: [String] { catalog?.snapshot?.searchPath ?? [] }
-
-    func estimated(_ judgement: Judgement, rows: Int?) -> Judgement {
-        let actions = judgement.actions.map { action in
-            var action = action
-            if action.estimatedRows == nil { action.estimatedRows = rows }
-            return action
-        }
-        return decide(actions, epoch, judgement.analysis, isEstimated: true)
-    }
-
     func settled(_ judgement: Judgement, by outcome: HoldOutcome) -> Judgement {
         var verdict: Verdict
         switch outcome {
@@ -223,7 +206,7 @@ final class SessionJudge: RelayJudge {
         return true
     }
 
-    private func decide(
+    func decide(
         _ actions: [Action], _ epoch: Judgement.Epoch, _ analysis: Analysis?, isEstimated: Bool = false
     ) -> Judgement {
         let resolver: any NameResolver = catalog?.snapshot?.resolver(searchPath: context.searchPath) ?? UnknownNames()
