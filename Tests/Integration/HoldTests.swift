@@ -91,7 +91,7 @@ extension IntegrationTests {
             #expect(answer["notices"]?.elements.first?.string?.contains(id) == true)
         }
 
-        @Test func JDBCWaits() async throws {
+        @Test func jdbcWaits() async throws {
             let bed = try await HoldBed.shared()
             let endpoint = bed.writer()
             async let told = Shell.run(
@@ -107,7 +107,7 @@ extension IntegrationTests {
             #expect(finished.output.contains("after 1"))
         }
 
-        @Test func JDBCIsDeniedAndGoesOn() async throws {
+        @Test func jdbcIsDeniedAndGoesOn() async throws {
             let bed = try await HoldBed.shared()
             let endpoint = bed.writer()
             async let told = Shell.run(
