@@ -20,6 +20,17 @@ import Testing
         }
     }
 
+    @Test func theLinkOfAnApprovalSaysHowToDecideAndNothingElse() async throws {
+        let bench = try await Bench()
+        try await bench.test { (client: Client) async throws in
+            // Whether there is one makes no difference.
+            let page = try await client.ask("/approvals/apr-23456789abcd")
+            #expect(page.status == 200 && page.headers[.contentType]?.hasPrefix("text/plain") == true)
+            #expect(page.text.contains("gatehouse approvals approve apr-23456789abcd\n"))
+            #expect(try await client.ask("/approvals/apr-2%3Bls").status == 404)
+        }
+    }
+
     @Test func readinessNamesWhatIsWrong() async throws {
         let bench = try await Bench()
         try await bench.test { (client: Client) async throws in

@@ -18,11 +18,33 @@ struct HealthRoutes: Sendable {
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
                 body: .init(byteBuffer: ByteBuffer(string: metrics.exposition())))
         }
+        router.get("approvals/:id", use: approval)
         router.get("api/v1/openapi.yaml") { _, _ in
             Response(
                 status: .ok, headers: [.contentType: "application/yaml"],
                 body: .init(byteBuffer: ByteBuffer(bytes: PackageResources.openapi_yaml)))
         }
+    }
+
+    /// Where the link of a notice or a webhook leads: how to decide, for whoever has a token. It tells nothing of the approval,
+    /// not even whether there is one.
+    @Sendable private func approval(_ request: Request, _ context: ConsoleContext) async throws -> Response {
+        let id = context.parameters.get("id") ?? ""
+        guard id.utf8.count <= 64, id.utf8.allSatisfy({ (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }) else {
+            throw Problem.notFound("approval")
+        }
+        let text = """
+            An approval is asked for at the Gatehouse gateway \(backend.node).
+
+            Look at it:    gatehouse approvals show \(id)
+            Approve it:    gatehouse approvals approve \(id)
+            Deny it:       gatehouse approvals deny \(id) --comment "why"
+
+            `gatehouse login` gets the token that these commands need. The same over HTTP: GET /api/v1/approvals/\(id).
+
+            """
+        return Response(
+            status: .ok, headers: [.contentType: "text/plain; charset=utf-8"], body: .init(byteBuffer: ByteBuffer(string: text)))
     }
 
     private struct Readiness: Encodable {
