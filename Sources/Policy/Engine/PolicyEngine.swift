@@ -82,6 +82,9 @@ public final class PolicyEngine: Sendable {
         return windows.state(at: time()).epoch
     }
 
+    /// Whether ``timeEpoch(for:at:)`` can be another one at another time.
+    public func dependsOnTime(_ permit: Permit) -> Bool { rules(for: permit).windows != nil }
+
     /// Whether the verdict on `action` depends on how many rows the server expects it to work on, which is not known: asked
     /// after every rule that goes before has passed, so that nothing is estimated that is denied anyway.
     public func needsRowEstimate(_ action: Action, under permit: Permit, resolver: any NameResolver, at time: WallTime) -> Bool {

@@ -24,6 +24,8 @@ final class SessionJudge: RelayJudge {
     private let invalidateCatalogs: () -> Void
     private let isReplication: Bool
     private var maskRules: [ColumnMaskRule]
+    /// A rule that applies has times; kept, since the epoch is asked for at each message.
+    private var dependsOnTime = false
     /// What the session spends from.
     private(set) var budgets: [BudgetAccount]
     /// The budget that ends the session, once it is spent.
@@ -66,6 +68,7 @@ final class SessionJudge: RelayJudge {
         self.searchPathIsKnown = searchPathIsKnown
         self.maskRules = maskRules
         budgets = configuration.policy.budgets(for: permit)
+        dependsOnTime = configuration.policy.dependsOnTime(permit)
     }
 
     /// Takes a new configuration over. The refusal, when the session may not go on under it.
@@ -82,6 +85,7 @@ final class SessionJudge: RelayJudge {
             self.permit = permit
             maskRules = columnMaskRules(configuration.policy.masks(for: permit))
             budgets = configuration.policy.budgets(for: permit)
+            dependsOnTime = configuration.policy.dependsOnTime(permit)
             return nil
         }
     }
@@ -99,7 +103,7 @@ final class SessionJudge: RelayJudge {
         }
         return Judgement.Epoch(
             configuration: configuration.generation, catalog: catalogGeneration, meaning: meaning,
-            time: configuration.policy.timeEpoch(for: permit, at: gateway.clock.wallTime()))
+            time: dependsOnTime ? configuration.policy.timeEpoch(for: permit, at: gateway.clock.wallTime()) : 0)
     }
 
     // MARK: - Judging
