@@ -129,7 +129,7 @@ import Testing
     }
 
     @Test func aReceiverThatComesBackIsFound() async throws {
-        let receiver = try await SyslogReceiver.stream()
+        let receiver = try await SyslogReceiver.comingBack()
         let hub = try hub(receiver.port, .tcp)
         hub.start()
         hub.notify(event(ruling(.deny)))

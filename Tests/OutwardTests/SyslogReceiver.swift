@@ -42,6 +42,14 @@ final class SyslogReceiver: Sendable {
         return SyslogReceiver(box, channel)
     }
 
+    /// On a port that the system gives to nobody by itself (they begin at 32768), so that it is still free later.
+    static func comingBack() async throws -> SyslogReceiver {
+        for _ in 0..<100 {
+            if let receiver = try? await stream(port: .random(in: 20_000..<32_000)) { return receiver }
+        }
+        return try await stream()
+    }
+
     static func datagrams() async throws -> SyslogReceiver {
         let box = Box()
         let channel = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
