@@ -50,7 +50,16 @@ public final class Provider: Sendable {
     /// It reads a pipe until the provider is ready: not on a thread that tasks share.
     private static func launch(_ script: String) async throws -> Provider {
         try await withCheckedThrowingContinuation { continuation in
-            DispatchQueue.global().async { continuation.resume(with: Result { try start(script) }) }
+            DispatchQueue.global().async {
+                continuation.resume(
+                    with: Result {
+                        // A port that was free when it was chosen may be another's by the time that it is listened on.
+                        for _ in 0..<3 {
+                            if let provider = try? start(script) { return provider }
+                        }
+                        return try start(script)
+                    })
+            }
         }
     }
 
