@@ -21,6 +21,8 @@ struct GatewayConfiguration: Sendable {
     var durability = "written"
     /// Rules in front of the others.
     var rules: [String] = []
+    /// What the target `bench` opens.
+    var benchDatabase = "bench"
     /// Lines of the target `bench` besides the others.
     var benchLines: [String] = []
     /// Lines of `admin.roles` besides the others.
@@ -63,7 +65,7 @@ struct GatewayConfiguration: Sendable {
             plaintext: \(plaintext)
         targets:
         \(target("orders", database: "orders", roles: ["reader", "writer"], fallback: "allow"))
-        \(target("bench", database: "bench", roles: ["writer"], fallback: "allow"))
+        \(target("bench", database: benchDatabase, roles: ["writer"], fallback: "allow"))
         \(target("closed", database: "orders", roles: ["reader"], fallback: "deny"))
         access:
           - groups: [dba]
