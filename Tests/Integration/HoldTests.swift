@@ -93,13 +93,7 @@ extension IntegrationTests {
 
         @Test func jdbcWaits() async throws {
             let bed = try await HoldBed.shared()
-            let endpoint = bed.writer()
-            async let told = Shell.run(
-                "java",
-                [
-                    "-cp", Project.jdbcDriver, Project.support("JDBCHold.java"),
-                    "UPDATE products AS jdbc SET title = title WHERE id < ?", "-7",
-                ], environment: endpoint.environment, deadline: .seconds(90))
+            async let told = bed.jdbc("UPDATE products AS jdbc SET title = title WHERE id < ?", "-7")
             let approval = try await bed.pending("jdbc")
             _ = try await bed.decide(try #require(approval["id"]?.string), "approve", "", as: bed.carol)
             let finished = try await told
@@ -109,13 +103,7 @@ extension IntegrationTests {
 
         @Test func jdbcIsDeniedAndGoesOn() async throws {
             let bed = try await HoldBed.shared()
-            let endpoint = bed.writer()
-            async let told = Shell.run(
-                "java",
-                [
-                    "-cp", Project.jdbcDriver, Project.support("JDBCHold.java"),
-                    "UPDATE products AS jdbc_denied SET title = title WHERE id < ?", "-7",
-                ], environment: endpoint.environment, deadline: .seconds(90))
+            async let told = bed.jdbc("UPDATE products AS jdbc_denied SET title = title WHERE id < ?", "-7")
             let approval = try await bed.pending("jdbc_denied")
             _ = try await bed.decide(try #require(approval["id"]?.string), "deny", "not so", as: bed.carol)
             let finished = try await told
@@ -350,6 +338,13 @@ private struct HoldBed: Sendable {
 
     func writer() -> Endpoint { gateway.endpoint("writer@orders", token: alice) }
     func direct() -> Endpoint { backstage.direct() }
+
+    /// One statement with one whole number, by JDBC.
+    func jdbc(_ sql: String, _ parameter: String) async throws -> Finished {
+        try await Shell.run(
+            "java", ["-cp", Project.jdbcDriver, Project.support("JDBCHold.java"), sql, parameter], environment: writer().environment,
+            deadline: .seconds(90))
+    }
 
     /// The pending approval whose normalised statement holds `marker`, whole.
     func pending(_ marker: String) async throws -> JSON {

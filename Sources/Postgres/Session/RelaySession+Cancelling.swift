@@ -8,8 +8,12 @@ extension RelaySession {
         guard !isEnding else { return }
         // What waits has not reached the server: there is nothing there to cancel.
         if cancelHold() { return cancelNow(code: "cancel-request", message: "", nil) }
-        // Nor has what is still being looked at, unless something else runs meanwhile.
-        if clientWaits, !machine.pending.awaitsReady { machine.cancelledOffset = machine.clientOffset }
+        // Nor has what is still being looked at, unless something else runs meanwhile; a cancel that is sent all the same
+        // could arrive late, and stop what comes next.
+        if clientWaits, !machine.pending.awaitsReady {
+            machine.cancelledOffset = machine.clientOffset
+            return cancelNow(code: "cancel-request", message: "", nil)
+        }
         guard wantedCancel == nil, !cancelIsUnderWay else { return }
         cancelNow(code: "cancel-request", message: "", cancelUpstream)
     }

@@ -19,7 +19,8 @@ struct EstimateQuestion: Sendable, Equatable {
 }
 
 /// Asks a target how many rows it expects a statement to work on: `EXPLAIN` on a side connection, read only, under an account
-/// that the configuration chose for it. The statement is planned there, never run.
+/// that the configuration chose for it. The statement is planned there, never run;
+/// planning may evaluate immutable and stable functions in it, in a transaction that is rolled back.
 ///
 /// On a thread of its own, with a time limit; whatever goes wrong means that the number is not known.
 final class RowEstimator: Sendable {
