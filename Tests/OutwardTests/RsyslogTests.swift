@@ -32,8 +32,9 @@ import Testing
                 action(type="omfile" file="\(folder.file("received"))" template="parts")
                 """
             try Data((text + "\n").utf8).write(to: URL(fileURLWithPath: folder.file("rsyslog.conf")))
-            process.executableURL = URL(fileURLWithPath: "/usr/sbin/rsyslogd")
-            process.arguments = ["-n", "-f", folder.file("rsyslog.conf"), "-i", folder.file("pid")]
+            process.executableURL = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .appending(path: "Support/alone")
+            process.arguments = ["/usr/sbin/rsyslogd", "-n", "-f", folder.file("rsyslog.conf"), "-i", folder.file("pid")]
             process.standardError = FileHandle(forWritingAtPath: "/dev/null")
             process.standardOutput = FileHandle(forWritingAtPath: "/dev/null")
             try process.run()

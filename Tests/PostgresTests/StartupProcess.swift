@@ -43,11 +43,12 @@ private func spawn(_ words: [String], _ environment: [String: String], output: S
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, output + "/out", O_WRONLY | O_CREAT, 0o600)
     posix_spawn_file_actions_addopen(&actions, 2, output + "/err", O_WRONLY | O_CREAT, 0o600)
-    let arguments = words.map { strdup($0) }
+    let alone = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Support/alone").path
+    let arguments = ([alone] + words).map { strdup($0) }
     let variables = environment.map { strdup("\($0)=\($1)") }
     defer { for text in arguments + variables { free(text) } }
     var process = pid_t()
-    let code = posix_spawn(&process, words[0], &actions, nil, arguments + [nil], variables + [nil])
+    let code = posix_spawn(&process, alone, &actions, nil, arguments + [nil], variables + [nil])
     guard code == 0 else { throw ProgramFailed(description: "\(words[0]) could not be started: \(String(cString: strerror(code)))") }
     var status: Int32 = 0
     while waitpid(process, &status, 0) < 0 {

@@ -51,11 +51,12 @@ final class CatalogServer: Sendable {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         for descriptor in Int32(0)...2 { posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0) }
-        let words = ([path] + arguments).map { strdup($0) }
+        let alone = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Support/alone").path
+        let words = ([alone, path] + arguments).map { strdup($0) }
         defer { words.forEach { free($0) } }
         var process: pid_t = 0
         var status: Int32 = 0
-        guard posix_spawn(&process, path, &actions, nil, words + [nil], environ) == 0, waitpid(process, &status, 0) == process, status == 0
+        guard posix_spawn(&process, alone, &actions, nil, words + [nil], environ) == 0, waitpid(process, &status, 0) == process, status == 0
         else { throw Failure(description: "\(path) \(arguments) failed") }
     }
 

@@ -71,7 +71,7 @@ public final class Provider: Sendable {
         let directory = FileManager.default.temporaryDirectory.appending(path: "gatehouse-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.executableURL = support.appending(path: "alone")
         process.arguments = [
             FileManager.default.isExecutableFile(atPath: python) ? python : "python3", support.appending(path: script).path, directory.path,
         ]

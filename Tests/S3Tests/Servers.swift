@@ -32,8 +32,8 @@ final class S3Server: Sendable {
         let support = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Support")
         let python = support.deletingLastPathComponent().deletingLastPathComponent().appending(path: ".build-venv/bin/python3").path
         process = Process()
-        process.executableURL = URL(filePath: python)
-        process.arguments = [support.appending(path: "stores.py").path, kind]
+        process.executableURL = support.appending(path: "alone")
+        process.arguments = [python, support.appending(path: "stores.py").path, kind]
         let output = Pipe()
         process.standardOutput = output
         process.standardInput = FileHandle.nullDevice

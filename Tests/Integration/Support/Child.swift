@@ -57,11 +57,12 @@ final class Child: Sendable {
         posix_spawnattr_setpgroup(&attributes, 0)
 
         let merged = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        var argv = ([program] + arguments).map { strdup($0) } + [nil]
+        let alone = Project.support("alone")
+        var argv = ([alone, program] + arguments).map { strdup($0) } + [nil]
         var envp = merged.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { (argv + envp).forEach { free($0) } }
         var pid: pid_t = 0
-        let failure = posix_spawnp(&pid, program, &actions, &attributes, &argv, &envp)
+        let failure = posix_spawn(&pid, alone, &actions, &attributes, &argv, &envp)
         guard failure == 0 else { throw HarnessError("\(program): \(String(cString: strerror(failure)))") }
         self.pid = pid
         Teardown.shared.add(group: pid)
