@@ -1,4 +1,5 @@
 public import GatehouseCore
+import Masking
 
 /// What a target's catalog said at one moment, for one database and one of the target's accounts. Immutable and cheap to share.
 public struct CatalogSnapshot: Sendable {
@@ -57,6 +58,20 @@ public struct CatalogSnapshot: Sendable {
             type = base
         }
         return 0
+    }
+
+    /// What values of type `oid` are made of, for masking. What is not known, or too deep, is a scalar that no mask knows.
+    func shape(of oid: UInt32, depth: Int = 0) -> ValueShape {
+        let type = valueType(of: oid)
+        guard depth < ValueShape.maximumDepth else { return .scalar(0) }
+        switch storage.content.madeTypes[type] {
+        case .array(let element): return .array(type: element, of: shape(of: element, depth: depth + 1))
+        case .composite(let fields):
+            return .composite(fields.map { ValueShape.Field(type: $0, shape: shape(of: $0, depth: depth + 1)) })
+        case .range(let bound): return .range(of: shape(of: bound, depth: depth + 1))
+        case .multirange(let bound): return .multirange(of: shape(of: bound, depth: depth + 1))
+        case nil: return ValueShape(oid: type)
+        }
     }
 
     // MARK: Names
