@@ -191,7 +191,7 @@ import Testing
                         == "3")
                 let third = "SELECT num_nulls(t, v, c, n, d, u, j, b, x, y, a) FROM sink WHERE id = "
                 #expect(try session.value(third + "3") == "11")
-                #expect(try session.value(third + "2") == (strategy == .null ? "11" : strategy == .partial ? "6" : "4"))
+                #expect(try session.value(third + "2") == (strategy == .null ? "11" : strategy == .partial ? "3" : "2"))
                 if case .hash = strategy {
                     // The same value has the same replacement, whatever the format.
                     let digest = try session.value("SELECT t FROM sink WHERE id = 1")
@@ -219,7 +219,7 @@ import Testing
         "12345.678::numeric", "'-987654321.5'::numeric", "'NaN'::numeric", "'Infinity'::numeric", "0.00012345::numeric", "1e20::numeric",
         "'infinity'::date", "'-infinity'::timestamp", "'infinity'::timestamptz", "'0044-03-15 BC'::date",
         "'2024-02-29 12:34:56.789'::timestamptz",
-        "'4713-01-01 BC'::date", "'294276-12-31'::timestamp", "'NaN'::float8", "'-Infinity'::float4", "1e300::float8", "-32768::int2",
+        "'4713-01-01 BC'::date", "'294276-12-31'::timestamp", "'NaN'::float8", "'-Infinity'::float4", "1e300::float8", "'-32768'::int2",
         "9223372036854775807::int8", "'::1'::inet", "'fe80::1/64'::inet", "'08:00:2b:01:02:03:04:05'::macaddr8", "''::text",
         "'[0:1][2:3]={{a b,NULL},{\"q\\\"\",NULLS}}'::text[]", "'{}'::int[]", "ARRAY[1.5, NULL, 12345]::numeric[]",
         "ARRAY['2024-01-01'::date, 'infinity']", "ARRAY['{\"a\":[1,\"x\"]}'::jsonb, 'null']", "ARRAY[true, NULL]", "ARRAY['\\x00'::bytea]",
@@ -258,7 +258,8 @@ import Testing
                 seen.append(answers)
             }
             // What one format shows, the other shows too; json keeps its blanks in text alone.
-            for (strategy, (text, binary)) in zip(strategies, zip(seen[0], seen[1])) {
+            let isAnother = ["now()", "local", "random"].contains { expression.contains($0) }
+            for (strategy, (text, binary)) in zip(strategies, zip(seen[0], seen[1])) where !isAnother {
                 #expect(text == binary, "\(expression) \(strategy)")
             }
         }
@@ -269,6 +270,8 @@ import Testing
         let isEmpty = ["''", "'{}'", "'empty'", "'[]'", "finity'", "'NaN'"].contains { expression.contains($0) }
         switch strategy {
         case .token: return isEmpty || expression.utf8.count < 20
+        // A multiple already.
+        case .round: return isEmpty || expression.hasPrefix("1e")
         default: return isEmpty
         }
     }
@@ -278,7 +281,7 @@ import Testing
         try MaskedDatabase.shared.get().alone { session, planner in
             let expressions = [
                 "ROW(7, 'a \"b\", c', ARRAY['secret one', NULL], '2024-01-01')::made_pair", "ARRAY[ROW(7, '', NULL, NULL)::made_pair]",
-                "'[1.5,2.5)'::made_range", "ARRAY['happy'::mood]", "ARRAY['dd'::shorter]::shorter[]",
+                "'[1.5,2.5)'::made_range", "ARRAY['happy'::mood]",
             ]
             for expression in expressions {
                 let type = try #require(try session.value("SELECT pg_typeof(\(expression))::text"))
