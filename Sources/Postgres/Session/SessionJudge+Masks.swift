@@ -9,7 +9,10 @@ struct LiftedMasks {
     let masks: [MaskRule]
     let approval: Approval
 
-    func covers(_ mask: MaskRule) -> Bool { masks.contains { $0.id == mask.id && $0.unmask == mask.unmask } }
+    /// Not under a new configuration that made another mask of it: what was approved was this one.
+    func covers(_ mask: MaskRule) -> Bool {
+        masks.contains { $0.id == mask.id && $0.unmask == mask.unmask && $0.columns == mask.columns }
+    }
 }
 
 /// Which masks are in force, and how a session comes to see clear values.

@@ -69,11 +69,11 @@ public enum CopyPlan: Sendable, Hashable {
 }
 
 extension MaskDecision {
-    func mask(shape: ValueShape, format: ValueFormat) -> ColumnMask? {
+    func mask(shape: @autoclosure () -> ValueShape, format: ValueFormat) -> ColumnMask? {
         switch self {
         case .pass: nil
-        case .mask(_, let strategy): ColumnMask(shape: shape, format: format, strategy: strategy)
-        case .withhold: ColumnMask(shape: shape, format: format, strategy: .null)
+        case .mask(_, let strategy): ColumnMask(shape: shape(), format: format, strategy: strategy)
+        case .withhold: ColumnMask(shape: shape(), format: format, strategy: .null)
         }
     }
 }
