@@ -5,9 +5,9 @@ import Testing
 
 /// Values that hold values: in text and binary, whole, cut, and hostile.
 @Suite struct NestedMaskTests {
-    private static let strategies: [MaskStrategy] = [
-        .redact, .partial, .hash(testKey), .token(testKey), .dateShift(testKey, within: 30), .round(RoundingStep("10")!),
-    ]
+    private static let strategies: [MaskStrategy] =
+        [.redact, .partial, .hash(testKey), .token(testKey), .dateShift(testKey, within: 30)]
+        + [RoundingStep("10")].compactMap { $0.map(MaskStrategy.round) }
 
     private func mask(_ value: [UInt8], _ shape: ValueShape, _ format: ValueFormat, _ strategy: MaskStrategy) -> [UInt8]? {
         PreparedMask(ColumnMask(shape: shape, format: format, strategy: strategy)).replacement(of: value)
