@@ -8,14 +8,16 @@ of its result in hexadecimal, in text and binary}. The secrets are in column car
 """
 import base64
 import hashlib
+import hmac
 import json
 import os
 import re
+import secrets
 import struct
 import subprocess
 import sys
 
-from hostile import Client, fields, message
+from hostile import Client, fields, message, startup_packet
 from leakqueries import EXACT, HUNT, SCRIPTS
 
 SECRETS = ["Qz7xkw4m93Lp", "Jv2hTn8cRb61", "Ws5dYg0fKe3u"]
@@ -39,11 +41,38 @@ TRACES = {trace: secret for secret in SECRETS for trace in traces(secret)}
 PATTERN = re.compile(b"|".join(re.escape(trace) for trace in sorted(TRACES, key=len, reverse=True)))
 
 
+def logged_in():
+    """A session through the gateway, which asks for the password, or straight to the server (SCRAM-SHA-256, RFC 5802, 7677)."""
+    client = Client()
+    client.send(startup_packet({"user": os.environ["PGUSER"], "database": os.environ["PGDATABASE"]}))
+    kind, body = client.next()
+    password = os.environ["PGPASSWORD"].encode()
+    if body == struct.pack("!I", 3):
+        client.send(message(b"p", password + b"\0"))
+    elif body[:4] == struct.pack("!I", 10):
+        first = b"n=,r=" + secrets.token_hex(12).encode()
+        hello = b"n,," + first
+        client.send(message(b"p", b"SCRAM-SHA-256\0" + struct.pack("!I", len(hello)) + hello))
+        challenge = client.next()[1][4:]
+        parts = dict(part.split(b"=", 1) for part in challenge.split(b","))
+        salted = hashlib.pbkdf2_hmac("sha256", password, base64.b64decode(parts[b"s"]), int(parts[b"i"]))
+        key = hmac.digest(salted, b"Client Key", "sha256")
+        final = b"c=biws,r=" + parts[b"r"]
+        signature = hmac.digest(hashlib.sha256(key).digest(), b",".join([first, challenge, final]), "sha256")
+        proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, signature)))
+        client.send(message(b"p", final + b",p=" + proof))
+    while kind != b"Z":
+        kind, body = client.next()
+        if kind in (b"E", None):
+            sys.exit(f"no session: {body!r}")
+    return client
+
+
 class Session:
     """Raw messages, with everything that the server's side says kept."""
 
     def __init__(self):
-        self.client = Client().ready()
+        self.client = logged_in()
 
     def exchange(self, data, readies=1):
         seen, joined, rows, answered = [], [], 0, False
@@ -51,7 +80,7 @@ class Session:
         while readies:
             kind, body = self.client.next()
             if kind is None:
-                self.client = Client().ready()
+                self.client = logged_in()
                 break
             seen.append((kind, body))
             if kind == b"D":

@@ -58,9 +58,7 @@ extension MaskPlanner {
     /// The lineage of each of these columns. nil where there is none, or where it says something else than the server does of
     /// the columns that the server names.
     func flows(of columns: [MaskableColumn], _ action: Action, in context: StatementContext) -> [LineageFlow]? {
-        guard columns.contains(where: { $0.tableOID == 0 }), let lineage = lineage(of: action, in: context),
-            let overall = lineage.overall
-        else { return nil }
+        guard let lineage = lineage(of: action, in: context), let overall = lineage.overall else { return nil }
         guard let outputs = lineage.columns, outputs.count == columns.count,
             zip(outputs, columns).allSatisfy({ $0.name == nil || $0.name == $1.name })
         else { return columns.map { _ in overall } }
@@ -122,9 +120,10 @@ extension MaskPlanner {
     private func mayProbe(_ action: Action, in context: StatementContext) -> Bool {
         guard action.worksOnRows || action.defines != nil || action.flags.contains(.movesData) else { return false }
         let reading = reading(of: action, objects: action.objects, in: context)
-        guard reading.touches != nil else { return false }
-        guard let lineage = lineage(of: action, in: context) else { return true }
-        return lineage.probes.unknown != nil || lineage.probes.everything.contains(where: isMasked)
+        guard !reading.names.isEmpty else { return false }
+        guard let lineage = lineage(of: action, in: context) else { return reading.touches != nil }
+        if lineage.probes.everything.contains(where: isMasked) { return true }
+        return lineage.probes.unknown != nil && reading.touches != nil
     }
 
     /// Why the statement would put masked values where they are not masked; nil where it does not.

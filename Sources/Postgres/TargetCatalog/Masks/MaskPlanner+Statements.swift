@@ -21,6 +21,8 @@ extension MaskPlanner {
     /// Why the statement would put masked values where they are not masked; nil where it does not.
     func refusalOfCopying(_ action: Action, in context: StatementContext) -> String? {
         guard action.flags.contains(.movesData) || action.copiesToServer || Self.writesOrKeeps(action) else { return nil }
+        let reading = reading(of: action, objects: action.objects, in: context)
+        if reading.unknown == nil, reading.names.isEmpty { return nil }
         if let lineage = lineage(of: action, in: context) { return reasonOfCopying(lineage) }
         return refusalOfCopies(action, context) ?? refusalOfWrites(action, context)
     }

@@ -45,7 +45,9 @@ public final class MaskPlanner: Sendable {
         }
         var needsRefresh = false
         var computed: Reading?
-        let flows = self.flows(of: columns, action, in: context)
+        let hasComputed = columns.contains { $0.tableOID == 0 }
+        let touched = hasComputed && mayRevealMasked(action, in: context)
+        let flows = touched ? self.flows(of: columns, action, in: context) : nil
         let decisions = columns.indices.map { index -> MaskDecision in
             let column = columns[index]
             guard column.tableOID == 0 else { return decision(onColumn: column, context: context, needsRefresh: &needsRefresh) }
