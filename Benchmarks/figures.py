@@ -63,6 +63,15 @@ def judging(bed, report):
     report.figure(name, statistics.median(float(run.stdout) for run in runs), "us", "<=5")
 
 
+def lineage(bed, report):
+    """Where the columns of a query of two kilobytes come from, found anew each time. Needs nothing of the bed."""
+    name = "masking.lineage"
+    if not report.wants(name):
+        return
+    runs = [subprocess.run([GATEHOUSE, "policy", "bench", "--lineage"], capture_output=True, text=True, check=True) for _ in range(max(ROUNDS, 3))]
+    report.figure(name, statistics.median(float(run.stdout) for run in runs), "us", "<=1000")
+
+
 def throughput(bed, report):
     """16 clients of pgbench -S against a session pooler and a TCP relay."""
     bounds = {"prepared": ">=0.80", "simple": ">=0.65"}
@@ -337,6 +346,7 @@ def verification(bed, report):
 def main():
     report = Report(sys.argv[1] if len(sys.argv) > 1 else "")
     judging(None, report)
+    lineage(None, report)
     bed = Bed()
     try:
         for measure in (throughput, latency, copy, masked_columns, memory, idle, sealing, bucket, recorded_size, verification):

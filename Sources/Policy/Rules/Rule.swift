@@ -147,6 +147,11 @@ public struct What: Sendable, Hashable, Codable {
     public var movesData: Bool?
     /// A query whose result may be a table's whole content.
     public var unboundedRead: Bool?
+    /// Values of a column that is masked for the caller are put where they are not masked. Such an action is denied unless the
+    /// rule that decides says `true` here.
+    public var copiesMaskedData: Bool?
+    /// A column that is masked for the caller chooses rows or their order, or may be told by an error.
+    public var probesMaskedData: Bool?
     /// How many rows the server expects the statement to work on.
     public var estimatedRows: RowCondition?
 
@@ -154,7 +159,7 @@ public struct What: Sendable, Hashable, Codable {
         kinds: [KindPattern] = [], tables: [NamePattern] = [], functions: [NamePattern] = [], settings: [Glob] = [],
         missingWhere: Bool? = nil, opaque: Bool? = nil, unparsed: Bool? = nil, copyProgram: Bool? = nil, copyFile: Bool? = nil,
         unknownFunction: Bool? = nil, multiStatement: Bool? = nil, callsProcedure: Bool? = nil, movesData: Bool? = nil,
-        unboundedRead: Bool? = nil, estimatedRows: RowCondition? = nil
+        unboundedRead: Bool? = nil, copiesMaskedData: Bool? = nil, probesMaskedData: Bool? = nil, estimatedRows: RowCondition? = nil
     ) {
         self.kinds = kinds
         self.tables = tables
@@ -170,6 +175,8 @@ public struct What: Sendable, Hashable, Codable {
         self.callsProcedure = callsProcedure
         self.movesData = movesData
         self.unboundedRead = unboundedRead
+        self.copiesMaskedData = copiesMaskedData
+        self.probesMaskedData = probesMaskedData
         self.estimatedRows = estimatedRows
     }
 

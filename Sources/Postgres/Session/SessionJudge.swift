@@ -221,11 +221,15 @@ final class SessionJudge: RelayJudge {
         _ actions: [Action], _ epoch: Judgement.Epoch, _ analysis: Analysis?, isEstimated: Bool = false
     ) -> Judgement {
         let resolver: any NameResolver = catalog?.snapshot?.resolver(searchPath: context.searchPath) ?? UnknownNames()
+        let actions = withMaskFacts(actions)
+        /// The places of actions that a rule lets copy masked values.
+        var copying: Set<Int> = []
         var verdict = Verdict(decision: .allow, rule: "gatehouse.empty")
         let now = gateway.clock.wallTime()
         for (index, action) in actions.enumerated() {
             let next = configuration.policy.judge(action, under: permit, resolver: resolver, at: now)
             // The strictest counts, and of several as strict the first.
+            if configuration.policy.allowsMaskedCopies(next, under: permit) { copying.insert(index) }
             if index == 0 || next.decision.isStricter(than: verdict.decision) { verdict = next }
             if verdict.decision == .deny { break }
         }
@@ -234,7 +238,7 @@ final class SessionJudge: RelayJudge {
                 decision: .deny, rule: "gatehouse.names", reason: "This session has named too many statements and cursors.",
                 hint: "Connect anew, or use the same names again.", category: .limit)
         }
-        if verdict.decision != .deny, let refused = maskRefusal(actions) { verdict = refused }
+        if verdict.decision != .deny, let refused = maskRefusal(actions, copying: copying) { verdict = refused }
         if verdict.decision == .allow, let question = unmaskVerdict(actions) { verdict = question }
         let needsEstimate =
             hasEstimator && !isEstimated && actions.count == 1
@@ -243,8 +247,20 @@ final class SessionJudge: RelayJudge {
         return make(actions, verdict, epoch, analysis, needsEstimate: needsEstimate)
     }
 
+    /// What the actions do with columns that are masked for this session: the catalog knows it, and rules may ask for it.
+    private func withMaskFacts(_ actions: [Action]) -> [Action] {
+        guard !maskRules.isEmpty, let planner = catalog?.planner(for: maskRules) else { return actions }
+        let context = context
+        return actions.map { action in
+            var action = action
+            action.flags.subtract([.copiesMaskedData, .probesMaskedData])
+            action.flags.formUnion(planner.facts(of: action, in: context))
+            return action
+        }
+    }
+
     /// Statements whose answers cannot be masked, or that would carry masked values elsewhere.
-    private func maskRefusal(_ actions: [Action]) -> Verdict? {
+    private func maskRefusal(_ actions: [Action], copying: Set<Int>) -> Verdict? {
         guard !maskRules.isEmpty else { return nil }
         guard let planner = catalog?.planner(for: maskRules) else {
             return Verdict(
@@ -252,13 +268,13 @@ final class SessionJudge: RelayJudge {
                 hint: "Try again; if it stays so, ask whoever runs this gateway.", category: .masking)
         }
         let context = context
-        for action in actions {
+        for (index, action) in actions.enumerated() {
             if !action.kinds.isDisjoint(with: ["function_call", "replication"]) {
                 return Verdict(
                     decision: .deny, rule: "gatehouse.mask", reason: "The answers of function calls and replication cannot be masked.",
                     hint: "Use SELECT instead.", category: .masking)
             }
-            if let reason = planner.refusal(of: action, in: context) {
+            if let reason = planner.refusal(of: action, in: context, allowsCopies: copying.contains(index)) {
                 return Verdict(
                     decision: .deny, rule: "gatehouse.mask", reason: reason, hint: "Read the columns with a SELECT instead.",
                     category: .masking)
@@ -304,7 +320,7 @@ final class SessionJudge: RelayJudge {
         _ actions: [Action], _ verdict: Verdict, _ epoch: Judgement.Epoch, _ analysis: Analysis?, needsEstimate: Bool = false
     ) -> Judgement {
         let kinds = Set(actions.flatMap(\.kinds))
-        let ruling = VerdictRecord.Ruling(verdict: verdict, kinds: kinds, policyVersion: configuration.policy.version)
+        let ruling = VerdictRecord.Ruling(verdict: verdict, kinds: kinds, policyVersion: configuration.policy.version, flags: actions.reduce(into: []) { $0.formUnion($1.flags) })
         let planner = catalog?.planner(for: maskRules)
         let context = context
         var reveals = mayRevealMasked(actions)

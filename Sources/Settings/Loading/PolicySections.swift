@@ -156,6 +156,8 @@ extension SettingsReader {
         what.callsProcedure = section.boolean("calls_procedure")
         what.movesData = section.boolean("moves_data")
         what.unboundedRead = section.boolean("unbounded_read")
+        what.copiesMaskedData = section.boolean("copies_masked_data")
+        what.probesMaskedData = section.boolean("probes_masked_data")
         what.estimatedRows = section.value("estimated_rows") { text throws(ValueError) in
             guard let condition = RowCondition(text) else {
                 throw ValueError(message: "is not a condition on rows: write \">10000\", \"<=500\" or unknown")

@@ -82,6 +82,10 @@ struct CatalogContent: Sendable {
             facts.isKnown = true
             facts.origins = definition.origins
             facts.usesWholeRow = definition.usesWholeRow
+            if let deciding = definition.deciding {
+                facts.sources = definition.sources
+                facts.deciding = deciding
+            }
             facts.runsCode = facts.runsCode || !definition.functions.isDisjoint(with: textRunners)
         }
         return facts
