@@ -7,10 +7,16 @@ enum MaskedCorpus {
         "SELECT 1 AS x", "SELECT now() AS x", "SELECT count(*) AS x FROM customers", "SELECT upper(name) AS x FROM customers",
         "SELECT upper(note) AS x FROM orders", "SELECT count(*) AS x FROM plain", "SELECT max(u) AS x FROM untouched",
         "SELECT name AS x FROM customers UNION SELECT note FROM orders", "SELECT count(*) AS x FROM pg_class",
-        "SELECT to_jsonb(o) AS x FROM orders o", "SELECT count(*) AS x FROM customers WHERE ssn LIKE '1%'", "SELECT count(*) AS x FROM (SELECT * FROM customers) c",
-        "SELECT to_jsonb(q) AS x FROM (SELECT id, name FROM customers) q", "SELECT length(name) + id AS x FROM customers ORDER BY ssn",
+        "SELECT to_jsonb(o) AS x FROM orders o", "SELECT count(*) AS x FROM (SELECT * FROM customers) c",
+        "SELECT to_jsonb(q) AS x FROM (SELECT id, name FROM customers) q", 
         "WITH q AS (TABLE customers) SELECT upper(name) AS x FROM q", "SELECT u || '' AS x FROM computed", "SELECT n + 1 AS x FROM counted",
         "SELECT b || '' AS x FROM customers c(a, b)", "SELECT EXISTS (SELECT FROM customers) AS x",
+    ]
+
+    /// More of them, for which the statement must be followed.
+    static let harmlessByLineage: [String] = [
+        "SELECT count(*) AS x FROM customers WHERE ssn LIKE '1%'", "SELECT length(name) + id AS x FROM customers ORDER BY ssn",
+        "SELECT upper(name) AS x FROM (SELECT ssn, name FROM customers) c", "SELECT name || '' AS x FROM plain WHERE number = 'x'",
     ]
 
     /// Ways to a masked value, with the flags that an analyser finds besides names.

@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("SELECT name FROM customers WHERE ssn = '1'", "probes"), ("SELECT name FROM customers", ""), ("SELECT * FROM customers ORDER BY 4", "probes"),
+        ("SELECT name FROM customers WHERE ssn = '1'", "probes"), ("SELECT name FROM customers", ""), ("SELECT * FROM customers ORDER BY 3", "probes"),
         ("SELECT * FROM customers ORDER BY 1", ""), ("SELECT ssn::int FROM customers", "probes"), ("TABLE customers ORDER BY ssn", "probes"),
         ("SELECT 1 FROM plain WHERE number = '1'", "probes"), ("SELECT 1 FROM computed WHERE u = 'x'", ""), ("DELETE FROM customers WHERE ssn = '1'", "probes"),
         ("INSERT INTO orders (note) SELECT ssn FROM customers", "copies"), ("UPDATE customers SET name = ssn WHERE ssn = '1'", "copies probes"),

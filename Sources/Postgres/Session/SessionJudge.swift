@@ -23,7 +23,7 @@ final class SessionJudge: RelayJudge {
     /// Makes every reader of this database's catalog read it again, those of other roles too.
     private let invalidateCatalogs: () -> Void
     private let isReplication: Bool
-    private var maskRules: [ColumnMaskRule]
+    private(set) var maskRules: [ColumnMaskRule]
     /// A rule that applies has times; kept, since the epoch is asked for at each message.
     private var dependsOnTime = false
     /// What the session spends from.
@@ -90,7 +90,7 @@ final class SessionJudge: RelayJudge {
         }
     }
 
-    private var context: StatementContext {
+    var context: StatementContext {
         StatementContext(searchPath: searchPathIsKnown ? catalog?.snapshot?.searchPath : nil, schemaChanged: schemaChanged)
     }
 
@@ -237,18 +237,6 @@ final class SessionJudge: RelayJudge {
             && configuration.policy.needsRowEstimate(
                 actions[0], under: permit, resolver: resolver, at: gateway.clock.wallTime())
         return make(actions, verdict, epoch, analysis, needsEstimate: needsEstimate)
-    }
-
-    /// What the actions do with columns that are masked for this session: the catalog knows it, and rules may ask for it.
-    private func withMaskFacts(_ actions: [Action]) -> [Action] {
-        guard !maskRules.isEmpty, let planner = catalog?.planner(for: maskRules) else { return actions }
-        let context = context
-        return actions.map { action in
-            var action = action
-            action.flags.subtract([.copiesMaskedData, .probesMaskedData])
-            action.flags.formUnion(planner.facts(of: action, in: context))
-            return action
-        }
     }
 
     /// Statements whose answers cannot be masked, or that would carry masked values elsewhere.

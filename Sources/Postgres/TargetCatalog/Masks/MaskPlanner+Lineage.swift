@@ -118,7 +118,8 @@ extension MaskPlanner {
     }
 
     private func mayProbe(_ action: Action, in context: StatementContext) -> Bool {
-        guard action.worksOnRows || action.defines != nil || action.flags.contains(.movesData) else { return false }
+        guard action.worksOnRows || action.defines != nil || action.flags.contains(.movesData) || action.kinds.contains("explain")
+        else { return false }
         let reading = reading(of: action, objects: action.objects, in: context)
         guard !reading.names.isEmpty else { return false }
         guard let lineage = lineage(of: action, in: context) else { return reading.touches != nil }
