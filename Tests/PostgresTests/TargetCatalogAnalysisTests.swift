@@ -17,7 +17,7 @@ import Testing
         return try #require(analysis.actions.first, "\(sql)")
     }
 
-    @Test(arguments: MaskedCorpus.harmless)
+    @Test(arguments: MaskedCorpus.harmless + MaskedCorpus.harmlessByLineage)
     func harmlessStatementsPass(sql: String) throws {
         let action = try facts(sql)
         try MaskedDatabase.shared.get().alone { session, planner in

@@ -103,9 +103,16 @@ import Testing
         #expect(!echoes([object("orders")]))
         #expect(!echoes([]))
         #expect(echoes([], .opaque))
-        for state in ["42P01", "42601", "40001", "57014", "53300"] { #expect(MaskPlanner.isSafe(sqlState: state)) }
+        for state in ["40001", "57014", "53300", "42501", "42P07"] {
+            #expect(MaskPlanner.isSafe(sqlState: state, pointsAtStatement: false))
+        }
+        // A cast to regclass, or a setting of that name, says the value and points nowhere.
+        for state in ["42P01", "42601", "42704", "3D000", "3F000"] {
+            #expect(MaskPlanner.isSafe(sqlState: state, pointsAtStatement: true))
+            #expect(!MaskPlanner.isSafe(sqlState: state, pointsAtStatement: false))
+        }
         for state in ["22P02", "23505", "23514", "P0001", "XX000", "01000", "00000", "", "2"] {
-            #expect(!MaskPlanner.isSafe(sqlState: state))
+            #expect(!MaskPlanner.isSafe(sqlState: state, pointsAtStatement: true))
         }
     }
 

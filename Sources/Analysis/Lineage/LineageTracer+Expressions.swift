@@ -22,6 +22,7 @@ extension LineageTracer {
         case .indirection: return try indirection(node, place)
         case .operatorExpression: return try operation(node, place)
         case .sortBy: return try sortKey(node, place)
+        case .indexElement: return try indexElement(node, place)
         case .resTarget: return try flow(try node.message(Fields.Target.value), place)
         case .select:
             // JSON_ARRAY(SELECT ..).
@@ -37,7 +38,7 @@ extension LineageTracer {
             "GroupingFunc", "CaseWhen", "JsonObjectConstructor", "JsonArrayConstructor", "JsonArrayQueryConstructor", "JsonObjectAgg",
             "JsonArrayAgg", "JsonAggConstructor", "JsonKeyValue", "JsonValueExpr", "JsonOutput", "JsonReturning", "JsonIsPredicate",
             "JsonParseExpr", "JsonScalarExpr", "JsonSerializeExpr", "JsonArgument", "JsonBehavior", "WindowDef", "MultiAssignRef",
-            "GroupingSet", "RangeTableFunc", "RangeTableFuncCol", "JsonTable", "JsonTableColumn", "InferClause", "IndexElem":
+            "GroupingSet", "RangeTableFunc", "RangeTableFuncCol", "JsonTable", "JsonTableColumn", "InferClause":
             return try parts(node, place)
         default: return .unknown("\(node.info.name) is not followed")
         }
@@ -72,6 +73,13 @@ extension LineageTracer {
         var key = try flow(try node.message(LineageFields.Select.sortNode), place)
         if let name = try unknownOperator(node, Fields.Expression.sortOperator) { key.unknown = key.unknown ?? name }
         return key
+    }
+
+    /// ON CONFLICT (name): which row is met tells of its value.
+    private mutating func indexElement(_ node: Message, _ place: Place) throws -> LineageFlow {
+        var result = try parts(node, place)
+        if let name = try node.text(Fields.Statement.indexColumn), !name.isEmpty { result.add(unqualified(name, place.scope)) }
+        return result
     }
 
     // MARK: Operators and casts

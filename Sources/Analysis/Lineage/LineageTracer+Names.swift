@@ -40,7 +40,7 @@ extension LineageTracer {
         return (certain, possible)
     }
 
-    private mutating func unqualified(_ name: String, _ scope: LineageScope?) -> LineageFlow {
+    mutating func unqualified(_ name: String, _ scope: LineageScope?) -> LineageFlow {
         var extra: LineageFlow?
         func with(_ flow: LineageFlow) -> LineageFlow {
             guard let extra else { return flow }

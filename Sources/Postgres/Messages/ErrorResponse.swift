@@ -7,6 +7,8 @@ struct ErrorFields: Sendable, Hashable {
     var message: String
     var detail: String?
     var hint: String?
+    /// It names a place in the client's own text, and none in a text that the server runs for it. Read, never written.
+    private(set) var pointsAtStatement = false
 
     init(severity: String = "ERROR", code: SQLState, message: String, detail: String? = nil, hint: String? = nil) {
         self.severity = severity
@@ -29,6 +31,7 @@ struct ErrorFields: Sendable, Hashable {
         message = fields[UInt8(ascii: "M")] ?? ""
         detail = fields[UInt8(ascii: "D")]
         hint = fields[UInt8(ascii: "H")]
+        pointsAtStatement = fields[UInt8(ascii: "P")] != nil && fields[UInt8(ascii: "q")] == nil && fields[UInt8(ascii: "W")] == nil
     }
 
     func write(to buffer: inout ByteBuffer, as type: UInt8 = Backend.errorResponse) {

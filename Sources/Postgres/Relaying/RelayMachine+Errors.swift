@@ -31,7 +31,7 @@ extension RelayMachine {
             self.stoppedBy = nil
             return .replace(denial(stoppedBy), .denial)
         }
-        if mayQuoteMasked(head), !MaskPlanner.isSafe(sqlState: fields.code) {
+        if mayQuoteMasked(head), !MaskPlanner.isSafe(sqlState: fields.code, pointsAtStatement: fields.pointsAtStatement) {
             return .replace(withoutValues(fields, as: Backend.errorResponse), .withheldMessage)
         }
         return .pass

@@ -23,6 +23,18 @@ extension SessionJudge {
         maskRules = masks.map { ColumnMaskRule($0, key: gateway.maskKey) }
     }
 
+    /// What the actions do with columns that are masked for this session: the catalog knows it, and rules may ask for it.
+    func withMaskFacts(_ actions: [Action]) -> [Action] {
+        guard !maskRules.isEmpty, let planner = catalog?.planner(for: maskRules) else { return actions }
+        let context = context
+        return actions.map { action in
+            var action = action
+            action.flags.subtract([.copiesMaskedData, .probesMaskedData])
+            action.flags.formUnion(planner.facts(of: action, in: context))
+            return action
+        }
+    }
+
     /// The approval for what is asked for here was granted.
     func granted(_ approval: Approval) {
         // One for each time that somebody approved: what is over is of no use.

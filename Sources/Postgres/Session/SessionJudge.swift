@@ -96,7 +96,7 @@ final class SessionJudge: RelayJudge {
         }
     }
 
-    private var context: StatementContext {
+    var context: StatementContext {
         StatementContext(searchPath: searchPathIsKnown ? catalog?.snapshot?.searchPath : nil, schemaChanged: schemaChanged)
     }
 
@@ -247,18 +247,6 @@ final class SessionJudge: RelayJudge {
         return make(actions, verdict, epoch, analysis, needsEstimate: needsEstimate)
     }
 
-    /// What the actions do with columns that are masked for this session: the catalog knows it, and rules may ask for it.
-    private func withMaskFacts(_ actions: [Action]) -> [Action] {
-        guard !maskRules.isEmpty, let planner = catalog?.planner(for: maskRules) else { return actions }
-        let context = context
-        return actions.map { action in
-            var action = action
-            action.flags.subtract([.copiesMaskedData, .probesMaskedData])
-            action.flags.formUnion(planner.facts(of: action, in: context))
-            return action
-        }
-    }
-
     /// Statements whose answers cannot be masked, or that would carry masked values elsewhere.
     private func maskRefusal(_ actions: [Action], copying: Set<Int>) -> Verdict? {
         guard !maskRules.isEmpty else { return nil }
@@ -320,7 +308,9 @@ final class SessionJudge: RelayJudge {
         _ actions: [Action], _ verdict: Verdict, _ epoch: Judgement.Epoch, _ analysis: Analysis?, needsEstimate: Bool = false
     ) -> Judgement {
         let kinds = Set(actions.flatMap(\.kinds))
-        let ruling = VerdictRecord.Ruling(verdict: verdict, kinds: kinds, policyVersion: configuration.policy.version, flags: actions.reduce(into: []) { $0.formUnion($1.flags) })
+        let ruling = VerdictRecord.Ruling(
+            verdict: verdict, kinds: kinds, policyVersion: configuration.policy.version,
+            flags: actions.reduce(into: []) { $0.formUnion($1.flags) })
         let planner = catalog?.planner(for: maskRules)
         let context = context
         var reveals = mayRevealMasked(actions)

@@ -47,6 +47,7 @@ public struct PostgresTranscript {
                 [
                     "decision": .string(ruling.decision.rawValue), "rule": .string(ruling.rule), "reason": .string(ruling.reason),
                     "kinds": .list(ruling.kinds.map { .string($0) }), "approval": .optional(ruling.approval),
+                    "masked": .list((ruling.masked ?? []).map { .string($0) }),
                 ])
         case .approval: add("approval", approval(try frame.decode(ApprovalRecord.self)))
         case .notice, .error:

@@ -108,7 +108,7 @@ public final class MaskPlanner: Sendable {
 
     /// Whether an error or notice of the statement may hold a masked value (`invalid input syntax for type integer: "..."`,
     /// `Failing row contains (...)`): then its message, detail, context and internal query must not go on, unless
-    /// `MaskPlanner.isSafe(sqlState:)`.
+    /// `MaskPlanner.isSafe(sqlState:pointsAtStatement:)`.
     public func mayEchoMasked(_ action: Action, in context: StatementContext) -> Bool {
         guard !rules.isEmpty else { return false }
         let reading = reading(of: action, objects: action.objects, in: context)
@@ -117,10 +117,18 @@ public final class MaskPlanner: Sendable {
         return snapshot.closure(of: named).contains { masked.hasMasked($0.oid) }
     }
 
-    /// Whether errors with this SQLSTATE hold names and words of the statement only, never data: those that are raised before
-    /// anything is read (PostgreSQL manual, appendix A). Class 42 is syntax and access.
-    public static func isSafe(sqlState: String) -> Bool {
-        ["08", "0A", "25", "26", "28", "34", "3D", "3F", "40", "42", "53", "55", "57"].contains(String(sqlState.prefix(2)))
+    /// Whether errors with this SQLSTATE hold names and words of the statement only, never data (PostgreSQL manual, appendix A).
+    ///
+    /// Of what is unknown, misspelt or not there (classes 42, 3D, 3F) only an error that points at a place in the statement was
+    /// raised before anything was read: `SELECT ssn::regclass` says which relation does not exist, and points nowhere.
+    public static func isSafe(sqlState: String, pointsAtStatement: Bool) -> Bool {
+        // Not permitted, and names that are taken already: only definitions say so, and of themselves.
+        if ["42501", "42P06", "42P07", "42701", "42710"].contains(sqlState) { return true }
+        switch sqlState.prefix(2) {
+        case "08", "0A", "25", "26", "28", "34", "40", "53", "55", "57": return true
+        case "3D", "3F", "42": return pointsAtStatement
+        default: return false
+        }
     }
 
     // MARK: What a statement reads
