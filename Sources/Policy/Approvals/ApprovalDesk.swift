@@ -155,7 +155,7 @@ public final class ApprovalDesk: Sendable {
         }
         notify(ApprovalEvent(kind: .requested, approval: approval))
         wait.open(approval)
-        if wait.isOver { end(approval.id, as: .withdrawn) }
+        if wait.isAbandoned { end(approval.id, as: .withdrawn) }
     }
 
     private func mayAsk(_ requester: Principal) -> Bool {
@@ -177,7 +177,7 @@ public final class ApprovalDesk: Sendable {
         wait.open(approval)
         // It may have been decided before the wait was known.
         if let now = try await store.approval(id: approval.id) { await settle(now) }
-        if wait.isOver { end(approval.id, as: .withdrawn) }
+        if wait.isAbandoned { end(approval.id, as: .withdrawn) }
         return true
     }
 
@@ -350,6 +350,7 @@ public final class HoldWait: Sendable {
         var opened: (@Sendable (Approval) -> Void)?
         var ended: (@Sendable (ApprovalDesk.Outcome) -> Void)?
         var isOver = false
+        var isAbandoned = false
     }
 
     private let state: Mutex<State>
@@ -363,6 +364,9 @@ public final class HoldWait: Sendable {
 
     /// Nobody is told anything any more, or soon nobody will be.
     var isOver: Bool { state.withLock { $0.isOver } }
+
+    /// The client went before the approval had an id, and will not come back for it: it is to be withdrawn once it has one.
+    var isAbandoned: Bool { state.withLock { $0.isAbandoned } }
 
     func open(_ approval: Approval) {
         let opened = state.withLock { state in
@@ -384,7 +388,9 @@ public final class HoldWait: Sendable {
 
     func isLeaving() {
         state.withLock { state in
-            if state.approval == nil { state.isOver = true }
+            guard state.approval == nil else { return }
+            state.isOver = true
+            state.isAbandoned = true
         }
     }
 
