@@ -69,7 +69,9 @@ extension IntegrationTests {
             let bed = try await Self.vault.value
             func answers(_ endpoint: Endpoint) async throws -> JSON {
                 try await json(
-                    Shell.run(Project.python, [Project.support("leakhunt.py"), "exact"], environment: endpoint.environment, deadline: .seconds(120)))
+                    Shell.run(
+                        Project.python, [Project.support("leakhunt.py"), "exact"], environment: endpoint.environment,
+                        deadline: .seconds(120)))
             }
             let masked = try await answers(bed.through("writer@orders"))
             let direct = try await answers(bed.direct())

@@ -8,7 +8,7 @@ enum MaskedCorpus {
         "SELECT upper(note) AS x FROM orders", "SELECT count(*) AS x FROM plain", "SELECT max(u) AS x FROM untouched",
         "SELECT name AS x FROM customers UNION SELECT note FROM orders", "SELECT count(*) AS x FROM pg_class",
         "SELECT to_jsonb(o) AS x FROM orders o", "SELECT count(*) AS x FROM (SELECT * FROM customers) c",
-        "SELECT to_jsonb(q) AS x FROM (SELECT id, name FROM customers) q", 
+        "SELECT to_jsonb(q) AS x FROM (SELECT id, name FROM customers) q",
         "WITH q AS (TABLE customers) SELECT upper(name) AS x FROM q", "SELECT u || '' AS x FROM computed", "SELECT n + 1 AS x FROM counted",
         "SELECT b || '' AS x FROM customers c(a, b)", "SELECT EXISTS (SELECT FROM customers) AS x",
     ]
@@ -116,8 +116,10 @@ enum MaskedCorpus {
         "COPY customers TO '/tmp/x'",
         "COPY customers TO PROGRAM 'cat'", "COPY (SELECT ssn FROM customers) TO '/tmp/x'",
         "DECLARE c CURSOR FOR SELECT set_config('a.b', ssn, false) FROM customers",
-        "PREPARE p AS UPDATE customers SET name = ssn", "CREATE TABLE x AS SELECT name FROM customers WHERE ssn = '1'", "CREATE VIEW x AS SELECT CASE WHEN ssn = '1' THEN 1 END FROM customers",
-        "UPDATE orders SET note = 'x' FROM customers c WHERE c.ssn = '1' AND orders.id = c.id", "INSERT INTO orders (note) SELECT n FROM deep", "INSERT INTO orders (note) SELECT c FROM customers AS x(a, b, c)",
+        "PREPARE p AS UPDATE customers SET name = ssn", "CREATE TABLE x AS SELECT name FROM customers WHERE ssn = '1'",
+        "CREATE VIEW x AS SELECT CASE WHEN ssn = '1' THEN 1 END FROM customers",
+        "UPDATE orders SET note = 'x' FROM customers c WHERE c.ssn = '1' AND orders.id = c.id",
+        "INSERT INTO orders (note) SELECT n FROM deep", "INSERT INTO orders (note) SELECT c FROM customers AS x(a, b, c)",
         "WITH q AS (SELECT ssn AS s FROM customers), w AS (INSERT INTO orders (note) SELECT s FROM q) SELECT 1",
     ]
 
@@ -125,8 +127,10 @@ enum MaskedCorpus {
     static let allowed: [String] = [
         "SELECT * FROM customers", "INSERT INTO customers (id, name, ssn) VALUES (7, 'x', 'y')",
         "UPDATE customers SET name = 'x' WHERE id = 7",
-        "UPDATE customers SET ssn = 'x' WHERE id = 7", "INSERT INTO orders SELECT id, id, name FROM customers", "CREATE TABLE fresh AS SELECT id, upper(name) AS u FROM customers",
-        "CREATE VIEW fresh AS SELECT id, name FROM customers", "MERGE INTO orders o USING customers c ON o.id = c.id WHEN MATCHED THEN UPDATE SET note = c.name",
+        "UPDATE customers SET ssn = 'x' WHERE id = 7", "INSERT INTO orders SELECT id, id, name FROM customers",
+        "CREATE TABLE fresh AS SELECT id, upper(name) AS u FROM customers",
+        "CREATE VIEW fresh AS SELECT id, name FROM customers",
+        "MERGE INTO orders o USING customers c ON o.id = c.id WHEN MATCHED THEN UPDATE SET note = c.name",
         "DELETE FROM customers WHERE ssn = 'y'", "DROP TABLE customers", "TRUNCATE customers", "UPDATE orders SET note = 'x' WHERE id = 1",
         "INSERT INTO orders SELECT * FROM orders", "CREATE TABLE fresh (id int)", "CREATE VIEW fresh AS SELECT note FROM orders", "BEGIN",
         "COMMIT", "SHOW search_path",

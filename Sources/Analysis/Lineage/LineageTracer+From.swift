@@ -34,13 +34,17 @@ extension LineageTracer {
             case .rangeSubselect:
                 let lateral = try node.flag(LineageFields.Range.isLateral)
                 let inner = lateral ? place.beside(beside) : place
-                guard let query = try node.message(Fields.Range.subquery) else { return try tracer.made(.unknown("a query is missing"), nil, &rows) }
+                guard let query = try node.message(Fields.Range.subquery) else {
+                    return try tracer.made(.unknown("a query is missing"), nil, &rows)
+                }
                 let shape = try tracer.select(query, inner, isOutermost: false)
                 return try tracer.made(shape, try node.message(LineageFields.Range.subqueryAlias), &rows)
             case .joinExpression: return try tracer.join(node, place, beside: beside, isOutermost: isOutermost, rows: &rows)
             case .rangeFunction: return try tracer.function(node, place.beside(beside), rows: &rows)
             case .rangeTableSample:
-                guard let sampled = try node.message(Fields.Range.sampled) else { return try tracer.made(.unknown("nothing is sampled"), nil, &rows) }
+                guard let sampled = try node.message(Fields.Range.sampled) else {
+                    return try tracer.made(.unknown("nothing is sampled"), nil, &rows)
+                }
                 for argument in try node.messages(LineageFields.Range.sampleArguments) {
                     try tracer.choose(argument, place.beside(beside), isOutermost: isOutermost, into: &rows)
                 }

@@ -260,10 +260,13 @@ extension LineageTracer {
             return shape
         case .fresh: break
         }
-        guard let query = try table.node.message(Fields.With.query), let tables = table.tables else { return .unknown("a query is missing") }
+        guard let query = try table.node.message(Fields.With.query), let tables = table.tables else {
+            return .unknown("a query is missing")
+        }
         let place = Place(scope: table.scope, tables: tables)
         let names = try strings(try table.node.messages(Fields.With.columns))
-        table.state = .running(try table.isRecursive ? firstArm(of: query, table, names, place) : .unknown("\(table.name) is not known here"))
+        table.state = .running(
+            try table.isRecursive ? firstArm(of: query, table, names, place) : .unknown("\(table.name) is not known here"))
         table.refersToItself = false
         var shape = try named(select(query, place, isOutermost: false), names, table)
         var round = 0

@@ -88,7 +88,8 @@ extension LineageTracer {
         var rows = LineageFlow()
         if let conflict = try node.message(LineageFields.Write.onConflict) {
             // EXCLUDED is the row that was to be inserted.
-            let proposed = LineageShape(columns: target.shape.columns.map { LineageOutput(name: $0.name, flow: kept) }, open: target.shape.open)
+            let proposed = LineageShape(
+                columns: target.shape.columns.map { LineageOutput(name: $0.name, flow: kept) }, open: target.shape.open)
             let excluded = try item("excluded", shape: proposed)
             var inner = place
             inner.scope = LineageScope([target, excluded], in: place.scope)

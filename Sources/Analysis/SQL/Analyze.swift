@@ -93,7 +93,8 @@ enum Analyze {
                 keepsSource: depth <= NestingGuard.inlineLimit))
     }
 
-    private static func actions(of tree: Message, text: UnsafeRawBufferPointer, scanned: ScannedText, keepsSource: Bool) throws -> Analysis {
+    private static func actions(of tree: Message, text: UnsafeRawBufferPointer, scanned: ScannedText, keepsSource: Bool) throws -> Analysis
+    {
         var normalizer = Normalizer(text, scanned.tokens)
         var actions: [Action] = []
         var isSharable = !scanned.dependsOnStringSetting

@@ -300,7 +300,9 @@ final class SessionJudge: RelayJudge {
         _ actions: [Action], _ verdict: Verdict, _ epoch: Judgement.Epoch, _ analysis: Analysis?, needsEstimate: Bool = false
     ) -> Judgement {
         let kinds = Set(actions.flatMap(\.kinds))
-        let ruling = VerdictRecord.Ruling(verdict: verdict, kinds: kinds, policyVersion: configuration.policy.version, flags: actions.reduce(into: []) { $0.formUnion($1.flags) })
+        let ruling = VerdictRecord.Ruling(
+            verdict: verdict, kinds: kinds, policyVersion: configuration.policy.version,
+            flags: actions.reduce(into: []) { $0.formUnion($1.flags) })
         let planner = catalog?.planner(for: maskRules)
         let context = context
         var reveals = mayRevealMasked(actions)

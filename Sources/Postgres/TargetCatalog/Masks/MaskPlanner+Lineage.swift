@@ -94,7 +94,9 @@ extension MaskPlanner {
 
     /// The very value of a masked column, under another name or through a query, keeps that column's mask.
     private func pureDecision(on flow: LineageFlow, type: UInt32?) -> MaskDecision? {
-        guard let first = flow.values.first(where: isMasked), case .mask = decision(first), let own = self.type(of: first) else { return nil }
+        guard let first = flow.values.first(where: isMasked), case .mask = decision(first), let own = self.type(of: first) else {
+            return nil
+        }
         let decision = decision(first)
         guard flow.values.allSatisfy({ self.decision($0).isPass || self.decision($0) == decision }),
             flow.values.allSatisfy({ self.type(of: $0) == own }), type == nil || type == own
