@@ -53,6 +53,8 @@ final class MaskedDatabase: @unchecked Sendable {
         CREATE TABLE parts_2(secret_code text, id int); ALTER TABLE parts ATTACH PARTITION parts_2 FOR VALUES FROM (10) TO (20);
         CREATE DOMAIN short AS varchar(20); CREATE DOMAIN shorter AS short;
         CREATE TYPE mood AS ENUM ('sad', 'happy');
+        CREATE TYPE made_pair AS (n int, t text, many text[], d date);
+        CREATE TYPE made_range AS RANGE (subtype = numeric);
         CREATE TABLE typed(id int, d short, dd shorter, m mood, g text GENERATED ALWAYS AS (id::text) STORED, last text);
         """
 

@@ -18,7 +18,7 @@ public struct CopyMask: Sendable {
     public init(options: CopyOptions, columns: [ColumnMask?], fieldLimit: Int = 16 * 1_048_576) {
         let format: ValueFormat = options.format == .binary ? .binary : .text
         let masks = columns.map { column in
-            column.map { PreparedMask(ColumnMask(type: $0.type, format: format, strategy: $0.strategy)) }
+            column.map { PreparedMask(ColumnMask(shape: $0.shape, format: format, strategy: $0.strategy)) }
         }
         switch options.format {
         case .text: text = CopyTextMachine(options: options, columns: masks, fieldLimit: fieldLimit)

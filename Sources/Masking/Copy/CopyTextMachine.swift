@@ -23,7 +23,7 @@ struct CopyTextMachine: Sendable {
                     switch mask {
                     case .null: null
                     case .constant(let bytes): Self.escaped(bytes, delimiter: delimiter)
-                    case .partial, .hash: nil
+                    default: nil
                     }
                 return CopyColumn(
                     mask: mask, nullLength: null.count, fieldLimit: fieldLimit,
@@ -151,15 +151,5 @@ struct CopyTextMachine: Sendable {
             text.append(letter ?? byte)
         }
         return text
-    }
-}
-
-extension PreparedMask {
-    /// The replacement's bytes, nil for NULL.
-    func replacement(of value: [UInt8]) -> [UInt8]? {
-        if case .constant(let bytes) = self { return bytes }
-        return withUnsafeTemporaryAllocation(byteCount: ValueMask.maximumReplacementBytes, alignment: 1) { room in
-            value.withUnsafeBytes { write(replacementOf: $0, to: room) }.map { Array(room[..<$0]) }
-        }
     }
 }

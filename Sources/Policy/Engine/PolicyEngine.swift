@@ -113,6 +113,11 @@ public final class PolicyEngine: Sendable {
         rules(for: permit).masks
     }
 
+    /// The masks of the target that do not apply to the holder of `permit`, by their ids.
+    public func exceptedMasks(for permit: Permit) -> [String] {
+        document.masks.filter { $0.place.matches(permit.target) && $0.except?.matches(permit.principal) == true }.map(\.id)
+    }
+
     /// The budgets that the holder of `permit` spends from, in the file's order.
     public func budgets(for permit: Permit) -> [BudgetAccount] {
         document.budgets.filter { $0.place.matches(permit.target) && $0.who.matches(permit.principal) }

@@ -17,13 +17,19 @@ final class SessionJudge: RelayJudge {
     private static let keptNameBytes = 16 * 1_048_576
 
     let gateway: Gateway
-    private var configuration: LiveConfiguration
+    var configuration: LiveConfiguration
     private(set) var permit: Permit
     let catalog: TargetCatalog?
     /// Makes every reader of this database's catalog read it again, those of other roles too.
     private let invalidateCatalogs: () -> Void
     private let isReplication: Bool
-    private(set) var maskRules: [ColumnMaskRule]
+    /// The masks that are in force, and what of them is lifted.
+    var maskRules: [ColumnMaskRule] = []
+    var lifted: [LiftedMasks] = []
+    /// When approvals that were granted to this session end.
+    var grants: [String: Approval] = [:]
+    /// Told when masks are lifted, and when they are back.
+    var masksChanged: ((LiftedMasks, ApprovalRecord.Event) -> Void)?
     /// A rule that applies has times; kept, since the epoch is asked for at each message.
     private var dependsOnTime = false
     /// What the session spends from.
@@ -32,7 +38,7 @@ final class SessionJudge: RelayJudge {
     var ending: SpentBudget?
     var hasBudgets: Bool { !budgets.isEmpty }
 
-    private var kept: [ObjectIdentifier: Judgement] = [:]
+    var kept: [ObjectIdentifier: Judgement] = [:]
     private var catalogGeneration: UInt64 = 0
     private var lastSnapshot: ObjectIdentifier?
     /// What SQL gave names to. Never shortened: a name stands for everything that it ever stood for.
@@ -40,7 +46,7 @@ final class SessionJudge: RelayJudge {
     /// What the session last gave as its reason (`SET gatehouse.reason = '...'`).
     private(set) var reason: String?
     private var namedBytes = 0
-    private var meaning: UInt64 = 0
+    var meaning: UInt64 = 0
     var searchPathIsKnown: Bool
     private var schemaChanged = false
     var ranUnknownCode = false
@@ -54,7 +60,7 @@ final class SessionJudge: RelayJudge {
 
     init(
         gateway: Gateway, permit: Permit, admittedUnder: UInt64, catalog: TargetCatalog?, isReplication: Bool, searchPathIsKnown: Bool,
-        maskRules: [ColumnMaskRule], hasEstimator: Bool, invalidateCatalogs: @escaping () -> Void
+        hasEstimator: Bool, invalidateCatalogs: @escaping () -> Void
     ) {
         self.invalidateCatalogs = invalidateCatalogs
         self.hasEstimator = hasEstimator
@@ -66,9 +72,9 @@ final class SessionJudge: RelayJudge {
         self.catalog = catalog
         self.isReplication = isReplication
         self.searchPathIsKnown = searchPathIsKnown
-        self.maskRules = maskRules
         budgets = configuration.policy.budgets(for: permit)
         dependsOnTime = configuration.policy.dependsOnTime(permit)
+        takeMasks()
     }
 
     /// Takes a new configuration over. The refusal, when the session may not go on under it.
@@ -83,7 +89,7 @@ final class SessionJudge: RelayJudge {
         case .failure(let refusal): return refusal
         case .success(let permit):
             self.permit = permit
-            maskRules = columnMaskRules(configuration.policy.masks(for: permit))
+            takeMasks()
             budgets = configuration.policy.budgets(for: permit)
             dependsOnTime = configuration.policy.dependsOnTime(permit)
             return nil
@@ -95,6 +101,7 @@ final class SessionJudge: RelayJudge {
     }
 
     var epoch: Judgement.Epoch {
+        if !lifted.isEmpty { endLifted() }
         let snapshot = catalog?.snapshot?.identity
         if snapshot != lastSnapshot {
             lastSnapshot = snapshot
@@ -143,7 +150,7 @@ final class SessionJudge: RelayJudge {
         return judge(analysis, prepared: prepared)
     }
 
-    func isNamedBySQL(_ name: ServerName) -> Bool { named[name] != nil }
+    func isNamedBySQL(_ name: ServerName) -> Bool { !named.isEmpty && named[name] != nil }
 
     func judge(request kind: String, of name: ServerName) -> Judgement {
         if kind != "function_call" {
@@ -232,6 +239,7 @@ final class SessionJudge: RelayJudge {
                 hint: "Connect anew, or use the same names again.", category: .limit)
         }
         if verdict.decision != .deny, let refused = maskRefusal(actions, copying: copying) { verdict = refused }
+        if verdict.decision == .allow, let question = unmaskVerdict(actions) { verdict = question }
         let needsEstimate =
             hasEstimator && !isEstimated && actions.count == 1
             && configuration.policy.needsRowEstimate(
@@ -328,6 +336,7 @@ final class SessionJudge: RelayJudge {
     }
 
     func rowMask(for columns: [ResultColumn], of judgements: [Judgement]) -> RowMaskOutcome {
+        if !lifted.isEmpty { endLifted() }
         let fields = columns.map { column in
             MaskableColumn(
                 name: column.name, tableOID: column.tableOID, attnum: column.attributeNumber, typeOID: column.typeOID,
@@ -390,6 +399,7 @@ final class SessionJudge: RelayJudge {
         if effects.contains(.givesReason) {
             for change in judgement.actions.flatMap(\.settings) where change.name == reasonSetting { reason = change.value }
         }
+        if effects.contains(.changesMasks) { changeMasks(judgement) }
         if effects.contains(.definesNames) {
             for action in judgement.actions {
                 if let name = action.defines { remember(name, action) }
@@ -407,6 +417,9 @@ final class SessionJudge: RelayJudge {
         unknownCodeSinceReady = false
     }
 
+    /// The open transaction may have changed the schema.
+    var awaitsTransactionEnd: Bool { schemaChanged }
+
     /// The transaction that may have changed the schema has ended: the catalog shows its work.
     func transactionEnded() {
         guard schemaChanged else { return }
@@ -416,29 +429,4 @@ final class SessionJudge: RelayJudge {
     }
 
     var stringSettingIsUncertain: Bool { unknownCodeSinceReady }
-}
-
-/// Policy's masks in the words of the target's catalog.
-func columnMaskRules(_ masks: [MaskRule]) -> [ColumnMaskRule] {
-    masks.map { mask in
-        let strategy: MaskStrategy =
-            switch mask.strategy {
-            case .redact: .redact
-            case .partial: .partial
-            case .hash: .hash(MaskKeys.node)
-            case .null: .null
-            }
-        return ColumnMaskRule(
-            id: mask.id,
-            columns: mask.columns.map {
-                ColumnMaskRule.Pattern(schema: $0.schema.description, table: $0.table.description, column: $0.column.description)
-            }, strategy: strategy)
-    }
-}
-
-/// The key of hashed masks.
-enum MaskKeys {
-    /// Drawn when the process starts: equal values have equal hashes for as long as it runs, and nobody can try values out
-    /// against a recording later.
-    static let node = MaskKey()
 }

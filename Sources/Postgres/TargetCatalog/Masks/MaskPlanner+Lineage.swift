@@ -146,7 +146,7 @@ extension MaskPlanner {
         guard decisions.contains(where: { !$0.isPass }) else { return .pass }
         for case .withhold(let reason) in decisions { return .deny(because: "a column of the query cannot be masked: \(reason)") }
         let masks = zip(outputs, decisions).map { output, decision in
-            decision.mask(type: output.flow.values.first(where: isMasked).flatMap(type) ?? 0, format: format)
+            decision.mask(shape: snapshot.shape(of: output.flow.values.first(where: isMasked).flatMap(type) ?? 0), format: format)
         }
         return .mask(columns: masks, decisions: decisions)
     }

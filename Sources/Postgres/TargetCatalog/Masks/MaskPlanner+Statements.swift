@@ -132,7 +132,7 @@ extension MaskPlanner {
         let decisions = sent.map { masked.decision(ColumnID(table: relation.oid, attnum: $0.attnum)) }
         guard decisions.contains(where: { !$0.isPass }) else { return .pass }
         let masks = zip(sent, decisions).map { column, decision in
-            decision.mask(type: snapshot.valueType(of: column.type), format: format)
+            decision.mask(shape: snapshot.shape(of: column.type), format: format)
         }
         return .mask(columns: masks, decisions: decisions)
     }

@@ -58,7 +58,9 @@ struct MaskedColumns: Sendable {
             }
             guard !patterns.isEmpty else { continue }
             for column in relation.columns where patterns.contains(where: { Wildcard.matches($0.column, column.name) }) {
-                _ = mark(ColumnID(table: relation.oid, attnum: column.attnum), .mask(rule: rule.id, strategy: rule.strategy))
+                let place = "\(relation.relation.schema).\(relation.relation.name).\(column.name)"
+                let strategy = rule.strategy.scoped(to: rule.domain.map { "domain " + $0 } ?? "column " + place)
+                _ = mark(ColumnID(table: relation.oid, attnum: column.attnum), .mask(rule: rule.id, strategy: strategy))
             }
         }
         if relation.relation.schema == "pg_catalog", let samples = Self.statistics[relation.relation.name] {
