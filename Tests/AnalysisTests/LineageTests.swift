@@ -232,6 +232,11 @@ func lineage(_ sql: String) throws -> Lineage {
         ("SELECT count(*) FROM (SELECT DISTINCT ssn FROM customers) q", "?ssn"),
         ("SELECT count(*) FROM orders JOIN customers ON note = ssn", "?note+ssn"),
         ("SELECT d FROM digits TABLESAMPLE bernoulli ((SELECT length(ssn) FROM customers LIMIT 1))", "=d ?ssn"),
+        (
+            "SELECT chr(generate_series(33, 126)) FROM customers ORDER BY (generate_series(33, 126) = ascii(ssn)) DESC LIMIT 1", "?ssn"
+        ),
+        ("SELECT chr(unnest(ARRAY[1, 2])) FROM customers ORDER BY unnest(ARRAY[1, 2]) = ascii(ssn)", "?ssn"),
+        ("SELECT count(*) FROM customers WHERE lower(substr(ssn, 1, 3)) = $1", "-"),
         ("SELECT count(*) FILTER (WHERE ssn = 'a') FROM customers", "?ssn"),
     ])
     func conditions(sql: String, expected: String) throws {

@@ -132,10 +132,20 @@ extension LineageTracer {
         "replace", "translate", "strpos", "first_value", "last_value", "lag", "lead", "quote_literal", "quote_nullable",
     ]
 
+    /// More functions that give one value for one row, as conditions use them. Any other may give many: `ORDER BY
+    /// (generate_series(33, 126) = ascii(ssn))` chooses among rows that the statement makes.
+    private static let plainFunctions: Set<String> = [
+        "substr", "substring", "split_part", "regexp_replace", "position", "starts_with", "date_trunc", "date_part", "extract", "now",
+        "age",
+        "to_char", "to_date", "abs", "round", "floor", "ceil", "mod", "sum", "avg", "bool_and", "bool_or", "like_escape", "date",
+        "timezone",
+    ]
+
     private mutating func call(_ node: Message, _ place: Place) throws -> LineageFlow {
         let parts = try strings(try node.messages(Fields.Call.name))
         guard let name = parts.last else { return .unknown("a function's name is not understood") }
         let arguments = try node.messages(Fields.Call.arguments)
+        if !Self.quietFunctions.contains(name), !Self.plainFunctions.contains(name) { sight.seesMadeRows = true }
         var result = try flow(arguments, place)
         if !Self.quietFunctions.contains(name) { probe(result) }
         if try node.flag(LineageFields.Call.isDistinct) { probe(result) }
