@@ -8,8 +8,7 @@ export PATH := $(CURDIR)/.build-venv/bin:$(PATH)
 # Arrows between our own targets are an error where an import is not declared in Package.swift;
 # warnings are errors by Package.swift itself, for our targets and not for the dependencies.
 CHECKED := --explicit-target-dependency-import-check error
-# Few tests at once: what waits for an answer must not wait behind hundreds of others for one of two cores.
-SWIFT_TEST := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 swift test --skip-build --disable-xctest $(CHECKED)
+SWIFT_TEST := swift test --skip-build --disable-xctest $(CHECKED)
 
 .PHONY: help setup build release test soak bench lint format fuzz demo clean
 
@@ -26,7 +25,8 @@ release: setup ## release build of the program: .build/release/gatehouse
 	swift build -c release --static-swift-stdlib --product gatehouse $(CHECKED)
 
 test: build ## every test: the parts, the tidy rules, then real servers and clients
-	$(SWIFT_TEST) --skip IntegrationTests
+	@# Few at once: what waits for an answer must not wait behind hundreds of others for one of two cores.
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 $(SWIFT_TEST) --skip IntegrationTests
 	$(SWIFT_TEST) --filter IntegrationTests
 
 soak: build ## the long suites at their full length (about an hour)
