@@ -51,6 +51,8 @@ enum PreparedMask: Sendable {
     case constant([UInt8])
     case partial(padded: Bool)
     case hash(MaskKey, MaskableType, ValueFormat)
+    /// What detectors find in the value is replaced; of any length, so only where values are written one by one (COPY).
+    case detect(CopyDetection)
 
     init(_ column: ColumnMask) {
         let type = MaskableType(oid: column.type)
@@ -67,7 +69,7 @@ enum PreparedMask: Sendable {
     var readsValue: Bool {
         switch self {
         case .null, .constant: false
-        case .partial, .hash: true
+        case .partial, .hash, .detect: true
         }
     }
 
@@ -84,7 +86,7 @@ enum PreparedMask: Sendable {
     /// Writes the replacement to `output`, which has room for `ValueMask.maximumReplacementBytes`; its length, or nil for NULL.
     func write(replacementOf value: UnsafeRawBufferPointer, to output: UnsafeMutableRawBufferPointer) -> Int? {
         switch self {
-        case .null:
+        case .null, .detect:
             return nil
         case .constant(let bytes):
             output.copyBytes(from: bytes)

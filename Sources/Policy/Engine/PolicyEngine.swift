@@ -107,6 +107,12 @@ public final class PolicyEngine: Sendable {
         rules(for: permit).masks
     }
 
+    /// What is looked for in the text that the holder of `permit` gets; nil: nothing.
+    public func detection(for permit: Permit) -> Detection? {
+        let rules = document.detect.filter { $0.applies(to: permit.principal, at: permit.target) }
+        return rules.isEmpty ? nil : Detection(rules: rules, definitions: document.detectors)
+    }
+
     /// The budgets that the holder of `permit` spends from, in the file's order.
     public func budgets(for permit: Permit) -> [BudgetAccount] {
         document.budgets.filter { $0.place.matches(permit.target) && $0.who.matches(permit.principal) }
