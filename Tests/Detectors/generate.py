@@ -264,7 +264,7 @@ def corpora():
     yield "gitlab-token", [say(cut(R.choice(["glpat-", "gldt-", "glrt-"]) + letters(20))) for _ in range(40)], [everyday() for _ in range(20)] + [
         R.choice([lambda: cut("glpat-" + letters(12)), lambda: "glpot-" + letters(20), lambda: "xglpat" + letters(20), lambda: "gl-" + letters(24)])() for _ in range(40)]
     yield "slack-token", [R.choice([lambda: say(cut(R.choice(["xoxb-", "xoxp-", "xoxa-"]) + digits(11) + "-" + digits(12) + "-" + letters(24))), lambda: "https://hooks.slack.com/services/" + mark("T" + CUT + letters(8, upper) + "/B" + letters(8, upper) + "/" + letters(24))])() for _ in range(40)], [everyday() for _ in range(20)] + [
-        R.choice([lambda: "xoxo-love-and-kisses", lambda: "https://hooks.slack.com/services/", lambda: "xoxb-", lambda: "xoxb-your-token-here", lambda: "foxoxb-" + digits(11)])() for _ in range(40)]
+        R.choice([lambda: "xoxo-love-and-kisses-" + R.choice(FIRST), lambda: "hooks.slack.com/" + R.choice(WORDS), lambda: "https://hooks.slack.com/services/", lambda: "xoxb-", lambda: "xoxb-your-token-here", lambda: "foxoxb-" + digits(11)])() for _ in range(40)]
     yield "stripe-key", [say(cut(R.choice(["sk_live_", "sk_test_", "rk_live_", "whsec_"]) + letters(R.choice([24, 32])))) for _ in range(40)], [everyday() for _ in range(20)] + [
         R.choice([lambda: cut("pk_live_" + letters(24)), lambda: cut("sk_live_" + letters(8)), lambda: "task_live_" + letters(24), lambda: "sk_prod_" + letters(24)])() for _ in range(40)]
     yield "llm-key", [say(R.choice([lambda: cut("sk-ant-api03-" + secret(93)), lambda: cut("sk-proj-" + secret(48)), lambda: cut("sk-" + secret(20) + "T3BlbkFJ" + letters(20), 8)])()) for _ in range(40)], [everyday() for _ in range(20)] + [
@@ -272,12 +272,12 @@ def corpora():
 
     kinds = ["RSA PRIVATE KEY", "PRIVATE KEY", "EC PRIVATE KEY", "OPENSSH PRIVATE KEY", "ENCRYPTED PRIVATE KEY"]
     yield "private-key", [R.choice(["{}", "key: {}\\nrest", 'json "{}",']).format(mark(cut(pem(R.choice(kinds)), 8))) for _ in range(40)], [everyday() for _ in range(20)] + [
-        R.choice([lambda: pem("CERTIFICATE"), lambda: pem("PUBLIC KEY"), lambda: "-----BEGIN " + CUT + "PRIVATE KEY-----", lambda: "-----BEGIN PGP MESSAGE-----", lambda: "begin private key"])() for _ in range(40)]
+        R.choice([lambda: pem("CERTIFICATE"), lambda: pem("PUBLIC KEY"), lambda: "-----BEGIN " + CUT + "PRIVATE KEY-----", lambda: "-----BEGIN PGP MESSAGE-----", lambda: "begin private key " + digits(3), lambda: pem("CERTIFICATE REQUEST")])() for _ in range(40)]
     yield "url-password", [R.choice([
         lambda: f"postgres://{R.choice(FIRST)}:{mark(secret(12))}@db.example.com/orders", lambda: f"https://{R.choice(FIRST)}:{mark(secret(20))}@example.com/x.git", lambda: f"amqp://guest:{mark('guest')}@10.0.0.1:5672",
         lambda: f"redis://:{mark(secret(16))}@cache:6379", lambda: f"https://api.example.com/v1?x=1&api_key={mark(secret(24))}&y=2", lambda: f"https://a.example/?token={mark(secret(30))}", lambda: f"mongodb+srv://app:{mark('p%40ss' + letters(6))}@cluster0.example.net",
     ])() for _ in range(60)], [everyday() for _ in range(20)] + [
-        R.choice([lambda: "https://example.com:8080/@scope/package", lambda: f"postgres://user@db.example.com:5432/orders{digits(2)}", lambda: "https://user:${PASSWORD}@example.com", lambda: "http://a.example/x?y=1&tokenizer=2", lambda: "postgres://app:****@db/orders", lambda: f"see http://a.example:80 and mail x@y.example", lambda: "ftp://user:{password}@host"])() for _ in range(40)]
+        R.choice([lambda: "https://example.com:8080/@scope/package", lambda: f"postgres://user@db.example.com:5432/orders{digits(2)}", lambda: "https://" + R.choice(FIRST) + ":${PASSWORD}@example.com", lambda: "http://a.example/x?y=1&tokenizer=2", lambda: "postgres://app:****@db/orders", lambda: f"see http://a.example:80 and mail x@y.example", lambda: "ftp://user:{password}@host"])() for _ in range(40)]
 
 
 def main():

@@ -130,7 +130,7 @@ extension Detector {
             id: "private-key", summary: "Private keys in PEM, to their end or to where they are cut",
             filters: ["-----BEGIN "],
             locator:
-                #"-----BEGIN (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s:,.()\\]|-(?!----)){0,15000}+(?:-----END (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----)?"#,
+                #"-----BEGIN (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s:,.()\\]++|-(?!----))*+(?:-----END (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----)?"#,
             check: Detector.Check { $0.count > 80 ? .init(0.99, $0.count) : nil }, longest: DetectorSet.longestMatch, tail: .block),
         Detector(
             id: "url-password", summary: "Passwords, tokens and keys in URLs",

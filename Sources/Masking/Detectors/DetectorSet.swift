@@ -160,22 +160,36 @@ public final class DetectorSet: Sendable {
             case .unknown: places = Self.placesPerWindow
             case .at(let whole, let place):
                 guard whole.lowerBound < stop else { return }
-                let kept = confirm(index, text, place, hinted: hinted)
-                if let kept { findings.append(Finding(range: (kept.range.lowerBound + front)..<(kept.range.upperBound + front), detector: index, confidence: kept.confidence)) }
-                // What was no finding may hide one that begins inside of it.
-                from = kept != nil ? max(whole.lowerBound + 1, min(whole.upperBound, kept?.range.upperBound ?? 0)) : whole.count <= Self.contextBytes ? whole.lowerBound + 1 : whole.upperBound
+                switch confirm(index, text, place, hinted: hinted) {
+                case .finding(let range, let confidence):
+                    findings.append(
+                        Finding(range: (range.lowerBound + front)..<(range.upperBound + front), detector: index, confidence: confidence))
+                    from = max(whole.lowerBound + 1, min(whole.upperBound, range.upperBound))
+                case .unlikely:
+                    from = whole.upperBound
+                case .none:
+                    // It may hide one that begins inside of it.
+                    from = whole.count <= Self.contextBytes ? whole.lowerBound + 1 : whole.upperBound
+                }
             }
         }
         // It cannot be told what the rest holds, so it is not shown.
         if from < stop { findings.append(Finding(range: (from + front)..<window.upperBound, detector: index, confidence: 1)) }
     }
 
-    private func confirm(_ index: Int, _ text: UnsafeRawBufferPointer, _ place: Range<Int>, hinted: Bool) -> (range: Range<Int>, confidence: Double)? {
+    private enum Place {
+        case finding(Range<Int>, Double)
+        /// One that is not certain enough.
+        case unlikely
+        case none
+    }
+
+    private func confirm(_ index: Int, _ text: UnsafeRawBufferPointer, _ place: Range<Int>, hinted: Bool) -> Place {
         let detector = detectors[index]
         let bytes = UnsafeRawBufferPointer(rebasing: text[place])
-        guard let confirmed = detector.check.confirm(bytes), confirmed.count > 0, confirmed.count <= bytes.count else { return nil }
+        guard let confirmed = detector.check.confirm(bytes), confirmed.count > 0, confirmed.count <= bytes.count else { return .none }
         let range = place.lowerBound..<(place.lowerBound + confirmed.count)
-        if !detector.allowed.isEmpty, detector.allowed.contains(Array(text[range])) { return nil }
+        if !detector.allowed.isEmpty, detector.allowed.contains(Array(text[range])) { return .unlikely }
         let before = UnsafeRawBufferPointer(rebasing: text[max(0, range.lowerBound - Self.nearbyBytes.before)..<range.lowerBound])
         let behind = UnsafeRawBufferPointer(rebasing: text[range.upperBound..<min(text.count, range.upperBound + Self.nearbyBytes.behind)])
         var confidence = confirmed.confidence
@@ -184,7 +198,7 @@ public final class DetectorSet: Sendable {
         } else if words[index].contrary(in: before) {
             confidence = min(confidence, detector.lowered)
         }
-        return confidence >= minimums[index] ? (range, confidence) : nil
+        return confidence >= minimums[index] ? .finding(range, confidence) : .unlikely
     }
 }
 
