@@ -15,7 +15,9 @@ extension Detector {
             filters: [#"[0-9A-Za-z_%+~\x80-\xff-]@[0-9A-Za-z\x80-\xff]"#],
             locator:
                 #"[A-Za-z0-9_%+~\x80-\xff](?:[A-Za-z0-9._%+~'\x80-\xff-]{0,63}+)@(?:[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\x80-\xff-]{0,61}[A-Za-z0-9\x80-\xff])?\.){1,8}[A-Za-z\x80-\xff]{2,24}(?![A-Za-z0-9])"#,
-            check: Checks.email, keywords: ["email", "e-mail", "mail"], raised: 0.9),
+            check: Checks.email, keywords: ["email", "e-mail", "mail"], raised: 0.9,
+            // The password and host of a URL look like one.
+            yields: ["url-password"]),
         Detector(
             id: "card", summary: "Payment card numbers, by issuer, length and Luhn check digit",
             filters: ["[0-9]{13}", "[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}", "[0-9]{4}[ -][0-9]{6}[ -][0-9]"],

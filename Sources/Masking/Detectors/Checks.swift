@@ -64,7 +64,7 @@ enum Checks {
 
     static let card = Detector.Check { bytes in
         let digits = digits(bytes)
-        guard (13...19).contains(digits.count), Set(digits).count > 2, luhn(digits) else { return nil }
+        guard (13...19).contains(digits.count), Set(digits).count > 1, luhn(digits) else { return nil }
         let first = digits.prefix(6).reduce(0) { $0 * 10 + Int($1) }
         guard issuers.contains(where: { $0.first.contains(first) && $0.lengths.contains(digits.count) }) else { return nil }
         // One number in ten passes Luhn's check; one that is also written in groups is hardly anything else.
@@ -214,9 +214,12 @@ enum Checks {
     }
 
     static let password = Detector.Check { bytes in
+        guard let first = bytes.first, let last = bytes.last else { return nil }
+        // ${PASSWORD}, {password}, %PASSWORD%, [url-password], ****
         let isPlaceholder =
-            bytes.first == UInt8(ascii: "$") || bytes.first == UInt8(ascii: "{") || bytes.first == UInt8(ascii: "%")
-            && bytes.last == UInt8(ascii: "%") || bytes.allSatisfy { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "x") }
+            first == UInt8(ascii: "$") || first == UInt8(ascii: "{") || first == UInt8(ascii: "%") && last == UInt8(ascii: "%")
+            || first == UInt8(ascii: "[") && last == UInt8(ascii: "]")
+            || bytes.allSatisfy { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "x") } || bytes.starts(with: Array("****".utf8))
         return .init(isPlaceholder ? 0.2 : 0.85, bytes.count)
     }
 }

@@ -28,6 +28,8 @@ public struct Detector: Sendable {
     let tail: Tail
     /// Texts that are no findings, whatever else holds.
     let allowed: Set<[UInt8]>
+    /// Detectors that know better: a finding that overlaps one of theirs is none.
+    let yields: Set<String>
 
     /// What may follow the beginning of a finding that is longer than what a stream holds.
     enum Tail: Sendable {
@@ -41,7 +43,7 @@ public struct Detector: Sendable {
     init(
         id: String, summary: String, filters: [String], locator: String, check: Check, keywords: [String] = [], raised: Double = 0.95,
         contraries: [String] = [], lowered: Double = 0.3, longest: Int = DetectorSet.overlapBytes, tail: Tail = .none,
-        allowed: Set<[UInt8]> = []
+        allowed: Set<[UInt8]> = [], yields: Set<String> = []
     ) {
         self.id = id
         self.summary = summary
@@ -55,6 +57,7 @@ public struct Detector: Sendable {
         self.longest = longest
         self.tail = tail
         self.allowed = allowed
+        self.yields = yields
     }
 
     /// How a place that the locator found is confirmed.

@@ -39,6 +39,8 @@ public final class DetectorSet: Sendable {
     private let owners: [Int]
     private let locators: [Locator]
     private let words: [NearbyWords]
+    /// The detectors that each detector yields to.
+    private let betters: [UInt64]
 
     /// - Parameter minimums: The least confidence of each detector's findings that are reported.
     /// - Throws: Where there are too many, or all of them together are too large for the automaton.
@@ -55,6 +57,9 @@ public final class DetectorSet: Sendable {
             do { locators.append(try Locator(detector.locator)) } catch { throw DetectorError(detector: detector.id, reason: error.reason) }
         }
         self.locators = locators
+        betters = detectors.map { detector in
+            detectors.enumerated().reduce(0) { bits, other in detector.yields.contains(other.element.id) ? bits | 1 << UInt64(other.offset) : bits }
+        }
         words = detectors.map { NearbyWords(keywords: $0.keywords, contraries: $0.contraries) }
     }
 
@@ -117,6 +122,17 @@ public final class DetectorSet: Sendable {
         return all
     }
 
+    /// - Parameter ranges: in their order; those of one detector do not overlap.
+    private static func overlaps(_ range: Range<Int>, one ranges: [Range<Int>]) -> Bool {
+        var low = 0
+        var high = ranges.count
+        while low < high {
+            let middle = (low + high) / 2
+            if ranges[middle].upperBound <= range.lowerBound { low = middle + 1 } else { high = middle }
+        }
+        return low < ranges.count && ranges[low].lowerBound < range.upperBound
+    }
+
     private static func merged(_ one: Finding, _ other: Finding) -> Finding {
         let otherWins =
             other.confidence > one.confidence || (other.confidence == one.confidence && other.range.count > one.range.count)
@@ -130,6 +146,12 @@ public final class DetectorSet: Sendable {
         let wanted = wanted(seen)
         for index in detectors.indices where wanted & (1 << UInt64(index)) != 0 {
             locate(index, in: bytes, window: window, hinted: hints.bits & (1 << UInt64(index)) != 0, into: &findings)
+        }
+        let found = findings.reduce(0) { bits, finding in bits | UInt64(1) << UInt64(finding.detector) }
+        for index in detectors.indices where found & (1 << UInt64(index)) != 0 && betters[index] & found != 0 {
+            let better = findings.filter { betters[index] & (1 << UInt64($0.detector)) != 0 }.map(\.range)
+                .sorted { $0.lowerBound < $1.lowerBound }
+            findings.removeAll { $0.detector == index && Self.overlaps($0.range, one: better) }
         }
         return findings
     }

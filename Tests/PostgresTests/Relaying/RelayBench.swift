@@ -120,7 +120,8 @@ final class ScriptedJudge: RelayJudge {
             : denied
                 ? Verdict(decision: .deny, rule: "no-drop", reason: "Tables stay.", hint: "Ask a DBA.")
                 : Verdict(decision: .allow, rule: "rest")
-        let reveals = redactor != nil || actions.contains { $0.columns.contains("ssn") || $0.copy?.columns?.contains("ssn") == true }
+        let echoes = actions.contains { $0.columns.contains("ssn") || $0.copy?.columns?.contains("ssn") == true }
+        let reveals = redactor != nil || echoes
         let copies = actions.contains { $0.kinds.contains("copy.to") }
         let plan = CopyOptions().map { options in
             redactor.map { CopyMaskPlan(options: options, columns: nil, redactor: $0) }
@@ -128,7 +129,7 @@ final class ScriptedJudge: RelayJudge {
         }
         return Judgement(
             actions: actions, verdict: verdict, record: Array(verdict.rule.utf8), epoch: epoch, mayRevealMasked: reveals,
-            mayEchoMasked: reveals, copyMask: reveals && copies ? plan : nil, analysis: analysis)
+            mayEchoMasked: echoes, copyMask: reveals && copies ? plan : nil, analysis: analysis)
     }
 
     static let mask = ColumnMask(type: 25, format: .text, strategy: .redact)
