@@ -8,7 +8,8 @@ export PATH := $(CURDIR)/.build-venv/bin:$(PATH)
 # Arrows between our own targets are an error where an import is not declared in Package.swift;
 # warnings are errors by Package.swift itself, for our targets and not for the dependencies.
 CHECKED := --explicit-target-dependency-import-check error
-SWIFT_TEST := swift test --skip-build --disable-xctest $(CHECKED)
+# Few tests at once: what waits for an answer must not wait behind hundreds of others for one of two cores.
+SWIFT_TEST := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 swift test --skip-build --disable-xctest $(CHECKED)
 
 .PHONY: help setup build release test soak bench lint format fuzz demo clean
 

@@ -61,13 +61,15 @@ public final class LoopRecorder {
 
     private func commit() {
         isScheduled = false
-        let all = waiting
+        var waiters = waiting
         waiting.removeAll(keepingCapacity: true)
-        for waiter in all where !waiter.isRecorded {
-            waiter.recordingFailed(JournalError(.poisoned, "the journal that this session began with has failed"))
+        if waiters.contains(where: { !$0.isRecorded }) {
+            for waiter in waiters where !waiter.isRecorded {
+                waiter.recordingFailed(JournalError(.poisoned, "the journal that this session began with has failed"))
+            }
+            waiters.removeAll { !$0.isRecorded }
+            guard !waiters.isEmpty else { return }
         }
-        let waiters = all.filter(\.isRecorded)
-        guard !waiters.isEmpty else { return }
         guard let journal = current else {
             for waiter in waiters {
                 waiter.recordingFailed(JournalError(.closed, "the journal is closed"))

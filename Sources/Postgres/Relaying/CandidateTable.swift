@@ -14,10 +14,19 @@ struct CandidateTable {
         let segment: UInt64
         /// What the name then stands for: one judgement, or several where the statement behind it was itself uncertain.
         let judgements: [Judgement]
-        /// The statement's text, kept where it must be approved before it is bound.
-        var text: ByteBuffer?
-        /// The parameter types that its Parse gave, kept with it.
-        var types: [UInt32] = []
+        /// Kept where it must be approved before it is bound.
+        var statement: Statement?
+    }
+
+    /// A statement's text, and the parameter types that its Parse gave.
+    final class Statement {
+        let text: ByteBuffer
+        let types: [UInt32]
+
+        init(text: ByteBuffer, types: [UInt32]) {
+            self.text = text
+            self.types = types
+        }
     }
 
     private var unnamed: [Candidate] = []
@@ -64,11 +73,10 @@ struct CandidateTable {
         return candidates.flatMap(\.judgements)
     }
 
-    /// The one text that `name` stands for; nil where that is not certain, or was not kept.
-    func text(of name: ServerName, in segment: UInt64) -> (text: ByteBuffer, types: [UInt32])? {
+    /// The one statement that `name` stands for; nil where that is not certain, or was not kept.
+    func statement(of name: ServerName, in segment: UInt64) -> Statement? {
         guard let candidates = name.isEmpty ? unnamed : named[name], let last = candidates.last else { return nil }
-        guard candidates.count == 1 || last.segment == segment, let text = last.text else { return nil }
-        return (text, last.types)
+        return candidates.count == 1 || last.segment == segment ? last.statement : nil
     }
 
     /// All that `name` may ever have stood for while it is known.

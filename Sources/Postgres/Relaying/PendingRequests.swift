@@ -48,6 +48,17 @@ struct PendingRequests {
     mutating func startSkipping() { isSkipping = true }
     mutating func stopSkipping() { isSkipping = false }
 
+    /// What kind of request the server's next answer belongs to.
+    var headKind: PendingRequest.Kind? {
+        mutating get {
+            while let kind = queue.first?.kind {
+                if kind != .copyEnd { return kind }
+                queue.removeFirst()
+            }
+            return nil
+        }
+    }
+
     /// The request that the server's next answer belongs to.
     var head: PendingRequest? {
         mutating get {

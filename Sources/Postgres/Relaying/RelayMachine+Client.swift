@@ -223,8 +223,7 @@ extension RelayMachine {
         guard judgement.isDenied, !judgement.waitsForBind else {
             var candidate = CandidateTable.Candidate(id: proposal, segment: segment, judgements: [judgement])
             if judgement.waitsForBind || judge.keepsTexts {
-                candidate.text = text
-                candidate.types = try typesStart.typeOIDs(Int(types))
+                candidate.statement = CandidateTable.Statement(text: text, types: try typesStart.typeOIDs(Int(types)))
             }
             statements.propose(candidate, as: name)
             return .pass

@@ -82,13 +82,13 @@ extension RelayMachine {
     }
 
     /// The text that a Bind of `name` runs, where that is certain.
-    private func text(behind name: ServerName) -> (text: ByteBuffer, types: [UInt32])? {
-        judge.isNamedBySQL(name) ? nil : statements.text(of: name, in: segment)
+    private func text(behind name: ServerName) -> CandidateTable.Statement? {
+        judge.isNamedBySQL(name) ? nil : statements.statement(of: name, in: segment)
     }
 
     private mutating func bound(_ judgements: [Judgement], to portal: ServerName) -> Step {
         let proposal = propose()
-        describedPortals.remove(portal)
+        if !describedPortals.isEmpty { describedPortals.remove(portal) }
         portals.propose(.init(id: proposal, segment: segment, judgements: judgements), as: portal)
         pending.append(PendingRequest(kind: .bind, name: portal, judgements: judgements, proposal: proposal))
         return .pass

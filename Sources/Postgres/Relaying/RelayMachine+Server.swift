@@ -86,8 +86,8 @@ extension RelayMachine {
             counters.rows &+= 1
             return true
         }
-        guard let head = pending.head, head.kind == .query || head.kind == .execute else { throw unexpected(type) }
-        if rowMask != nil || (head.mayRevealMasked && !rowMaskIsDecided) { return false }
+        guard let kind = pending.headKind, kind == .query || kind == .execute else { throw unexpected(type) }
+        if rowMask != nil || (!rowMaskIsDecided && pending.head?.mayRevealMasked == true) { return false }
         counters.rows &+= 1
         return true
     }
@@ -146,8 +146,10 @@ extension RelayMachine {
         return .pass
     }
 
-    private mutating func expect(_ type: UInt8, _ kinds: PendingRequest.Kind...) throws(ProtocolViolation) {
-        guard let head = pending.head, kinds.contains(head.kind) else { throw unexpected(type) }
+    private mutating func expect(
+        _ type: UInt8, _ kind: PendingRequest.Kind, or other: PendingRequest.Kind? = nil
+    ) throws(ProtocolViolation) {
+        guard let head = pending.headKind, head == kind || head == other else { throw unexpected(type) }
     }
 
     /// Rows and copy data up to this size are never cut.
@@ -228,7 +230,7 @@ extension RelayMachine {
     }
 
     private mutating func receiveNoData() throws(ProtocolViolation) -> ServerStep {
-        try expect(Backend.noData, .describeStatement, .describePortal)
+        try expect(Backend.noData, .describeStatement, or: .describePortal)
         let isInjected = pending.head?.isInjected == true
         if let head = pending.head, head.kind == .describePortal { portalColumns[head.name] = nil }
         pending.pop()
@@ -236,7 +238,7 @@ extension RelayMachine {
     }
 
     private mutating func receiveCompletion(_ type: UInt8) throws(ProtocolViolation) -> ServerStep {
-        try expect(type, .query, .execute)
+        try expect(type, .query, or: .execute)
         finishExecution()
         return .pass
     }
@@ -259,7 +261,7 @@ extension RelayMachine {
     // MARK: - COPY
 
     private mutating func receiveCopyIn() throws(ProtocolViolation) -> ServerStep {
-        try expect(Backend.copyInResponse, .query, .execute)
+        try expect(Backend.copyInResponse, .query, or: .execute)
         guard pending.enterCopyIn() else {
             throw ProtocolViolation("the server asks for copy data that no statement announced")
         }
@@ -269,7 +271,7 @@ extension RelayMachine {
     }
 
     private mutating func receiveCopyOut(_ body: inout BodyReader) throws(ProtocolViolation) -> ServerStep {
-        try expect(Backend.copyOutResponse, .query, .execute)
+        try expect(Backend.copyOutResponse, .query, or: .execute)
         copy = .copyOut
         copyMask = nil
         guard let head = pending.head, head.mayRevealMasked else { return .pass }
@@ -330,7 +332,7 @@ extension RelayMachine {
     }
 
     private mutating func receiveCloseComplete() throws(ProtocolViolation) -> ServerStep {
-        try expect(Backend.closeComplete, .closeStatement, .closePortal)
+        try expect(Backend.closeComplete, .closeStatement, or: .closePortal)
         if let head = pending.head {
             if head.kind == .closeStatement {
                 statements.free(head.name, before: head.proposal)
@@ -351,7 +353,7 @@ extension RelayMachine {
         guard let known = TransactionStatus(rawValue: status) else {
             throw ProtocolViolation("the server is ready in an unknown state '\(printable(status))'")
         }
-        if let head = pending.head, head.kind == .query || head.kind == .sync || head.kind == .functionCall {
+        if let kind = pending.headKind, kind == .query || kind == .sync || kind == .functionCall {
             pending.pop()
         } else {
             throw unexpected(Backend.readyForQuery)

@@ -33,6 +33,17 @@ extension BodyReader {
         guard bytes.readableBytes <= ServerName.maximumBytes else {
             throw ProtocolViolation("a statement or portal name is longer than \(ServerName.maximumBytes) bytes")
         }
+        // Nearly all are ASCII, which needs no validation.
+        let isASCII = bytes.withUnsafeReadableBytes { $0.allSatisfy { $0 < 0x80 } }
+        if isASCII {
+            return ServerName(
+                known: bytes.withUnsafeReadableBytes { raw in
+                    String(unsafeUninitializedCapacity: raw.count) { target in
+                        UnsafeMutableRawBufferPointer(target).copyMemory(from: raw)
+                        return raw.count
+                    }
+                })
+        }
         guard let text = bytes.withUnsafeReadableBytes({ String(validating: $0.bindMemory(to: UInt8.self), as: UTF8.self) }) else {
             throw ProtocolViolation("a statement or portal name is not UTF-8")
         }

@@ -105,12 +105,17 @@ final class RelayHandler: ChannelDuplexHandler, ByteOutlet {
     }
 
     /// Writes all of `buffers` and flushes.
-    func send(_ buffers: [ByteBuffer]) {
-        guard let context, let last = buffers.last else { return }
-        for buffer in buffers.dropLast() {
+    func send(_ buffers: Outgoing) {
+        guard let context, let first = buffers.first else { return }
+        if buffers.others.isEmpty {
+            context.writeAndFlush(wrapOutboundOut(first), promise: nil)
+            return
+        }
+        context.write(wrapOutboundOut(first), promise: nil)
+        for buffer in buffers.others {
             context.write(wrapOutboundOut(buffer), promise: nil)
         }
-        context.writeAndFlush(wrapOutboundOut(last), promise: nil)
+        context.flush()
     }
 
     /// Writes `last` and closes once all that was written has gone out: a slow reader still gets the last answer and the reason.

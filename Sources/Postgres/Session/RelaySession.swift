@@ -36,7 +36,8 @@ final class RelaySession: CommitWaiter {
     var spentRows: UInt64 = 0
     var spentBytes: UInt64 = 0
     private var drainReason: String?
-    private var lastActivity = NIODeadline.now()
+    /// When something last came from either side; only where the session may be ended for being idle.
+    private var lastActivity: NIODeadline?
     private let timers = Timers()
     private let onEnd: (SessionTotals) -> Void
     /// Called once nothing more will be sent: after the commit that holds the last record.
@@ -105,12 +106,16 @@ final class RelaySession: CommitWaiter {
         schedule()
         let limits = gateway.configuration.limits
         if let lifetime = limits.sessionLifetime { after(lifetime) { $0.end(.lifetime) } }
-        if let idle = limits.idleTimeout { watchIdle(idle) }
+        if let idle = limits.idleTimeout {
+            lastActivity = .now()
+            watchIdle(idle)
+        }
     }
 
     private func watchIdle(_ timeout: Duration) {
         after(timeout) { session in
-            let silence = NIODeadline.now() - session.lastActivity
+            let now = NIODeadline.now()
+            let silence = now - (session.lastActivity ?? now)
             if silence >= TimeAmount(timeout), session.machine.pending.isEmpty, session.hold == nil {
                 session.end(.idle)
             } else {
@@ -147,7 +152,7 @@ final class RelaySession: CommitWaiter {
     func receiveFromClient(_ bytes: ByteBuffer) {
         guard !isEnding else { return }
         append(bytes, to: &clientInput)
-        lastActivity = .now()
+        if lastActivity != nil { lastActivity = .now() }
         output.recorder.tick()
         recheck()
         pumpClient()
@@ -163,7 +168,7 @@ final class RelaySession: CommitWaiter {
     func receiveFromServer(_ bytes: ByteBuffer) {
         guard !isEnding else { return }
         append(bytes, to: &serverInput)
-        lastActivity = .now()
+        if lastActivity != nil { lastActivity = .now() }
         output.recorder.tick()
         pumpServer()
     }
@@ -213,7 +218,7 @@ final class RelaySession: CommitWaiter {
         } catch {
             end(.violation(error, byClient: false))
         }
-        if machine.isQuiet, wasOpen || !machine.pending.isSkipping { judge.transactionEnded() }
+        if judge.awaitsTransactionEnd, machine.isQuiet, wasOpen || !machine.pending.isSkipping { judge.transactionEnded() }
         if machine.hasBudgets { spend() }
         endIfDrained()
         schedule()
@@ -350,7 +355,9 @@ final class RelaySession: CommitWaiter {
                 if code != "client-closed" {
                     var goodbye = ByteBuffer()
                     writeMessage(Frontend.terminate, to: &goodbye) { _ in }
-                    server?.send([goodbye])
+                    var last = Outgoing()
+                    last.append(goodbye)
+                    server?.send(last)
                 }
                 let finish = { self.finish(code: code, text: text, outcome: outcome, tell: nil) }
                 if ending.stopsWhatRuns { cancelWhatRuns(then: finish) } else { finish() }

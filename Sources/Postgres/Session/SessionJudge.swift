@@ -149,7 +149,7 @@ final class SessionJudge: RelayJudge {
         return judge(analysis, prepared: prepared)
     }
 
-    func isNamedBySQL(_ name: ServerName) -> Bool { named[name] != nil }
+    func isNamedBySQL(_ name: ServerName) -> Bool { !named.isEmpty && named[name] != nil }
 
     func judge(request kind: String, of name: ServerName) -> Judgement {
         if kind != "function_call" {
@@ -407,6 +407,9 @@ final class SessionJudge: RelayJudge {
     func serverIsIdle() {
         unknownCodeSinceReady = false
     }
+
+    /// The open transaction may have changed the schema.
+    var awaitsTransactionEnd: Bool { schemaChanged }
 
     /// The transaction that may have changed the schema has ended: the catalog shows its work.
     func transactionEnded() {

@@ -5,16 +5,27 @@ import Relay
 /// Where one side's bytes go out.
 protocol ByteOutlet: AnyObject {
     /// Sends all of `buffers`, now and in this order.
-    func send(_ buffers: [ByteBuffer])
+    func send(_ buffers: Outgoing)
+}
+
+/// Buffers in order. Nearly always there is one: it needs no array.
+struct Outgoing {
+    private(set) var first: ByteBuffer?
+    private(set) var others: [ByteBuffer] = []
+
+    var isEmpty: Bool { first == nil }
+
+    mutating func append(_ buffer: ByteBuffer) {
+        if first == nil { first = buffer } else { others.append(buffer) }
+    }
 }
 
 /// What a session wants to send, kept back until the record of it is committed. Confined to the session's event loop.
 final class SessionOutput: RelaySink {
     private struct Batch {
-        var toServer: [ByteBuffer] = []
-        var toClient: [ByteBuffer] = []
+        var toServer = Outgoing()
+        var toClient = Outgoing()
         var bytes = 0
-        var isEmpty: Bool { toServer.isEmpty && toClient.isEmpty }
     }
 
     let recorder: SessionRecorder
@@ -103,8 +114,8 @@ final class SessionOutput: RelaySink {
     func commitEnded(client: (some ByteOutlet)?, server: (some ByteOutlet)?) {
         guard let batch = committing.popFirst() else { return }
         heldBytes -= batch.bytes
-        server?.send(batch.toServer)
-        client?.send(batch.toClient)
+        if !batch.toServer.isEmpty { server?.send(batch.toServer) }
+        if !batch.toClient.isEmpty { client?.send(batch.toClient) }
     }
 
     /// Everything that waits is dropped: it was never recorded, so it never goes out.

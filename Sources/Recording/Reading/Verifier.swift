@@ -18,8 +18,12 @@ public struct Verifier: Sendable {
 
     /// - Parameter isLive: the session is known to go on, so that a missing manifest is in order.
     public func verify(_ session: SessionID, isLive: Bool = false) -> SessionReport {
+        check(session, isLive: isLive).report
+    }
+
+    private func check(_ session: SessionID, isLive: Bool) -> (report: SessionReport, manifest: SessionCheck.StoredManifest?) {
         var check = SessionCheck(session: session, store: store, keys: keys, recipients: recipients)
-        return check.run(isLive: isLive)
+        return (check.run(isLive: isLive), check.stored)
     }
 
     /// Checks every session of the store, and that it has every session which its logs tell of.
@@ -41,14 +45,14 @@ public struct Verifier: Sendable {
         var mayHaveGrown = true
         try store.forEachSession { session in
             sessions += 1
-            var found = verify(session, isLive: live.contains(session))
+            var (found, manifest) = check(session, isLive: live.contains(session))
             if let log = latest, !log.sizes.isEmpty {
                 // A gateway that runs may have begun it since the log was read; it is in the log before it is in the store.
                 if log.sessions[session] == nil, mayHaveGrown {
                     latest = try LogIndex(store, keys: Array(keys.values))
                     mayHaveGrown = latest?.sessions[session] != nil
                 }
-                match(&found, latest?.sessions[session])
+                match(&found, manifest, latest?.sessions[session])
             }
             unseen[session] = nil
             if let entry = latest?.sessions[session], entry.isBeingDeleted, !entry.isDeleted, found.status != .verified {
@@ -73,7 +77,7 @@ public struct Verifier: Sendable {
     }
 
     /// What the log says of a session that is in the store.
-    private func match(_ report: inout SessionReport, _ entry: LogIndex.Entry?) {
+    private func match(_ report: inout SessionReport, _ manifest: SessionCheck.StoredManifest?, _ entry: LogIndex.Entry?) {
         func fail(_ kind: Finding.Kind, _ message: String, file: String? = nil) {
             report.findings.append(Finding(kind: kind, session: report.session, file: file, message: message))
             report.status = .failed
@@ -83,26 +87,18 @@ public struct Verifier: Sendable {
             return
         }
         if entry.isDeleted { fail(.notDeleted, "the log has its tombstone: it was put back, or its deletion was not whole") }
-        let manifest = try? read(report.session, ObjectName.manifestFile)
         guard let manifest else {
             if entry.manifest != nil {
                 fail(.manifestMissing, "the log has its end, and its manifest is not there", file: ObjectName.manifestFile)
             }
             return
         }
-        if let logged = entry.manifest, logged != Array(SHA256.hash(data: manifest)).hexadecimal {
+        if let logged = entry.manifest, logged != manifest.hash {
             fail(.logMismatch, "the manifest is not the one that the log has", file: ObjectName.manifestFile)
         }
-        if let keys = (try? Manifest.fromJSON(manifest))?.keys, keys != entry.keys, !entry.keys.isEmpty {
+        if let keys = manifest.keys, keys != entry.keys, !entry.keys.isEmpty {
             fail(.logMismatch, "the session's wrapped keys are not those that the log has", file: ObjectName.manifestFile)
         }
-    }
-
-    private func read(_ session: SessionID, _ file: String) throws -> [UInt8]? {
-        guard let object = try store.open(ObjectName(session: session, file: file)), object.size <= Manifest.maximumBytes else {
-            return nil
-        }
-        return try object.read(at: 0, count: object.size)
     }
 
     /// What is there of a session is what its deletion has left so far.
@@ -132,6 +128,16 @@ private struct SessionCheck {
     let keys: [String: ManifestPublicKey]
     let recipients: RecipientKeys
 
+    /// What the log may say of a manifest.
+    struct StoredManifest {
+        /// SHA-256, in hexadecimal.
+        var hash: String
+        /// nil where it cannot be read.
+        var keys: [WrappedKey]?
+    }
+
+    /// The manifest as it was found; nil when there is none.
+    private(set) var stored: StoredManifest?
     private var findings: [Finding] = []
     private var tally = SessionTally()
     private var manifest: Manifest?
@@ -184,9 +190,11 @@ private struct SessionCheck {
             return
         }
         bytes += UInt64(stored.count)
+        self.stored = StoredManifest(hash: Array(SHA256.hash(data: stored)).hexadecimal)
         checkSignature(signature, of: stored)
         do {
             let manifest = try Manifest.fromJSON(stored)
+            self.stored?.keys = manifest.keys
             guard manifest.format == 2 else {
                 note(.unsupported, file: ObjectName.manifestFile, "format \(manifest.format) is not known to this reader")
                 return

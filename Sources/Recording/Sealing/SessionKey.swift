@@ -72,16 +72,18 @@ final class BatchCipher {
     ) -> Bool {
         guard sealed.count >= SessionKey.tagSize else { return false }
         let size = sealed.count - SessionKey.tagSize
-        let start = output.count
-        output.append(contentsOf: repeatElement(0, count: size))
-        let isOpen = output.withUnsafeMutableBytes { raw in
-            withNonce(stream, firstSequence) {
-                gatehouse_gcm_open(
-                    context, $0, header.baseAddress, header.count, sealed.baseAddress, size, raw.baseAddress.map { $0 + start })
+        var isOpen = false
+        output.append(addingCapacity: size) { span in
+            span.withUnsafeMutableBufferPointer { room, initialized in
+                guard room.count >= size else { return }
+                isOpen =
+                    withNonce(stream, firstSequence) {
+                        gatehouse_gcm_open(context, $0, header.baseAddress, header.count, sealed.baseAddress, size, room.baseAddress)
+                    } == 1
+                if isOpen { initialized = size }
             }
         }
-        if isOpen != 1 { output.removeLast(size) }
-        return isOpen == 1
+        return isOpen
     }
 
     private func withNonce(_ stream: UInt8, _ number: UInt64, _ body: (UnsafePointer<UInt8>?) -> Int32) -> Int32 {

@@ -13,8 +13,8 @@ import Testing
     private final class EmbeddedOutlet: ByteOutlet {
         let channel = EmbeddedChannel()
 
-        func send(_ buffers: [ByteBuffer]) {
-            for buffer in buffers { channel.writeAndFlush(buffer, promise: nil) }
+        func send(_ buffers: Outgoing) {
+            for buffer in [buffers.first].compactMap(\.self) + buffers.others { channel.writeAndFlush(buffer, promise: nil) }
         }
     }
 
