@@ -160,6 +160,7 @@ if Context.environment["GATEHOUSE_FUZZ"] == "1" {
         .target(name: "CFuzz", path: "Fuzz/CFuzz"),
         fuzz("FuzzSQL", path: "Fuzz/SQL", ["Analysis"]),
         fuzz("FuzzStartup", path: "Fuzz/Startup", ["GatehouseCore", "Postgres", nioCore]),
+        fuzz("FuzzDetectors", path: "Fuzz/Detectors", ["Masking", nioCore]),
         fuzz("FuzzRelay", path: "Fuzz/Relay", ["GatehouseCore", "Analysis", "Masking", "Postgres", nioCore]),
     ]
     for target in package.targets where ["Analysis", "Postgres", "Masking"].contains(target.name) {

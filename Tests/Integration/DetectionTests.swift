@@ -90,13 +90,21 @@ extension IntegrationTests {
             let clean = "SELECT * FROM notes WHERE id % 30 <> 7 AND id <> 8 ORDER BY id"
             #expect(try await endpoint.value(clean) == direct.value(clean))
             for mode in ["text", "binary", "prepared"] {
-                for columns in ["note, short, doc, plain", "raw, tags", "lower(note), doc->>'k', to_json(tags), ROW(note)::text, array_agg(note) OVER ()"] {
+                for columns in [
+                    "note, short, doc, plain", "raw, tags",
+                    "lower(note), doc->>'k', to_json(tags), ROW(note)::text, array_agg(note) OVER ()",
+                ] {
                     let answer = try await endpoint.python("select", ["SELECT \(columns) FROM notes ORDER BY id", mode])
                     #expect(answer.succeeded, "\(answer.errors)")
                     #expect(Self.leaked(answer.output).isEmpty, "\(mode) \(columns): \(Self.leaked(answer.output))")
                 }
-                let same = try await endpoint.python("select", ["SELECT note, doc, n FROM notes WHERE id % 30 <> 7 AND id <> 8 ORDER BY id", mode])
-                #expect(same.output == (try await direct.python("select", ["SELECT note, doc, n FROM notes WHERE id % 30 <> 7 AND id <> 8 ORDER BY id", mode]).output))
+                let same = try await endpoint.python(
+                    "select", ["SELECT note, doc, n FROM notes WHERE id % 30 <> 7 AND id <> 8 ORDER BY id", mode])
+                #expect(
+                    same.output
+                        == (try await direct.python(
+                            "select", ["SELECT note, doc, n FROM notes WHERE id % 30 <> 7 AND id <> 8 ORDER BY id", mode]
+                        ).output))
             }
         }
 
@@ -118,7 +126,9 @@ extension IntegrationTests {
             #expect(notice.errors.contains("about here: [email]."), "\(notice.errors)")
             let failed = try await endpoint.psql("SELECT note::int FROM notes WHERE id = 7")
             #expect(failed.errors.contains("\"here: [email].\"") && Self.leaked(failed.errors).isEmpty, "\(failed.errors)")
-            let told = try await endpoint.psql(["-c", "LISTEN news", "-c", "SELECT pg_notify('news', note) FROM notes WHERE id = 37", "-c", "SELECT 1"])
+            let told = try await endpoint.psql([
+                "-c", "LISTEN news", "-c", "SELECT pg_notify('news', note) FROM notes WHERE id = 37", "-c", "SELECT 1",
+            ])
             #expect((told.output + told.errors).contains("here: [card]."), "\(told.output) \(told.errors)")
             let denied = try await endpoint.psql("SELECT 1; COPY notes TO STDOUT")
             #expect(denied.errors.contains("gatehouse.detect"))

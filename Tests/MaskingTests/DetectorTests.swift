@@ -19,7 +19,9 @@ let corpora = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deleti
     /// Secrets have hardly anything that looks like them; numbers of people do.
     @Test(arguments: Detector.builtIn.map(\.id)) func isGoodOnItsCorpus(_ id: String) throws {
         let detector = try #require(Detector.named(id))
-        let texts = try ["positive", "negative"].map { try String(contentsOf: corpora.appendingPathComponent("\(id).\($0)"), encoding: .utf8) }
+        let texts = try ["positive", "negative"].map {
+            try String(contentsOf: corpora.appendingPathComponent("\(id).\($0)"), encoding: .utf8)
+        }
         let corpus = try DetectorCorpus(positive: texts[0], negative: texts[1])
         #expect(corpus.positive.count >= 35 && corpus.negative.count >= 35)
         let score = DetectorScore(of: 0, in: try DetectorSet([detector]), on: corpus)
@@ -98,7 +100,9 @@ let corpora = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deleti
 
     /// Linear: eight times the text takes about eight times as long, not sixty-four. Counted in what is looked at, not in time:
     /// text of places that come to nothing is cut off window by window.
-    @Test(arguments: ["a@", "1234-", "eyJ", "-----BEGIN PRIVATE KEY-----", "://a:", "AA00", "::1", "\"\\u0040", "1 "]) func hostileTextEnds(_ unit: String) throws {
+    @Test(arguments: ["a@", "1234-", "eyJ", "-----BEGIN PRIVATE KEY-----", "://a:", "AA00", "::1", "\"\\u0040", "1 "]) func hostileTextEnds(
+        _ unit: String
+    ) throws {
         let set = try DetectorSet(Detector.builtIn)
         let text = Array(String(repeating: unit, count: 200_000 / unit.utf8.count).utf8)
         var last = 0
@@ -134,7 +138,8 @@ let corpora = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deleti
 
     @Test func itFindsAndChecks() throws {
         let own = try Detector(
-            CustomDetector(id: "member", pattern: "\\bM([0-9]{8})\\b", checksum: .luhn, keywords: ["member"], allow: ["00000000"], confidence: 0.4))
+            CustomDetector(
+                id: "member", pattern: "\\bM([0-9]{8})\\b", checksum: .luhn, keywords: ["member"], allow: ["00000000"], confidence: 0.4))
         #expect(try found("member M12345678", [own]) == [])
         #expect(try found("member M12345674", [own]) == ["member:12345674"])
         #expect(try found("M12345674", [own]) == [], "0.4 without the word")

@@ -158,7 +158,9 @@ func redacted(_ text: String, as form: FoundText = .text, _ strategy: FindingStr
     @Test func malformedRowsAreRefused() throws {
         let detection = try #require(RowDetection(redactor: try redactor(), columns: [(.text, "a"), (.text, "b")]))
         var output = ByteBuffer()
-        for bytes in [[], [0], [0, 2], [0, 2, 0, 0, 0, 9, 1], [0, 3, 255, 255, 255, 255], [0, 2, 0xFF, 0xFF, 0xFF, 0xFE, 0, 0, 0, 0]] as [[UInt8]] {
+        for bytes in [[], [0], [0, 2], [0, 2, 0, 0, 0, 9, 1], [0, 3, 255, 255, 255, 255], [0, 2, 0xFF, 0xFF, 0xFF, 0xFE, 0, 0, 0, 0]]
+            as [[UInt8]]
+        {
             #expect(throws: MaskError.self) { try detection.rewrite(ByteBuffer(bytes: bytes).readableBytesView, into: &output) }
             var text: [UInt8] = []
             #expect(!bytes.withUnsafeBytes { detection.collect($0, into: &text) })
@@ -168,7 +170,9 @@ func redacted(_ text: String, as form: FoundText = .text, _ strategy: FindingStr
     @Test func manyRowsAreLookedAtTogether() throws {
         let detection = try #require(RowDetection(redactor: try redactor(), columns: [(.text, "a"), (.byteaText, "b")]))
         var text: [UInt8] = []
-        for _ in 0..<50 { #expect(row(["some words", "\\x6162"]).readableBytesView.withUnsafeBytes { detection.collect($0, into: &text) }) }
+        for _ in 0..<50 {
+            #expect(row(["some words", "\\x6162"]).readableBytesView.withUnsafeBytes { detection.collect($0, into: &text) })
+        }
         #expect(!detection.redactor.set.mayHold(text))
         #expect(text.starts(with: Array("some words\nab\n".utf8)))
         let hidden = "\\x" + "a@example.com".utf8.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()

@@ -32,7 +32,8 @@ private func policy(_ text: String) throws -> PolicyDocument { try load(configur
         let first = try #require(policy.detect.first)
         #expect(first.detectors == ["card", "employee", "aws-*"] && first.minimumConfidence == 0.8 && first.strategy == .partial)
         #expect(first.except == Who(groups: ["fraud"]))
-        #expect(policy.detect.last?.detectors == [] && policy.detect.last?.strategy == .redact && policy.detect.last?.minimumConfidence == 0.5)
+        #expect(
+            policy.detect.last?.detectors == [] && policy.detect.last?.strategy == .redact && policy.detect.last?.minimumConfidence == 0.5)
     }
 
     @Test func aPolicyWithoutDetectionKeepsItsVersion() throws {

@@ -58,7 +58,8 @@ extension Detector {
             locator:
                 #"(?<![0-9A-Za-z.])(?<![0-9A-Za-z]-)(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?![0-9A-Za-z]|\.[0-9A-Za-z]|-[A-Za-z])"#,
             check: Checks.ipv4, keywords: ["ip", "address", "host", "client", "remote", "peer", "from", "source"], raised: 0.85,
-            contraries: ["version", "ver", "release", "build", "firmware", "upgrade", "section", "oid", "chapter"], lowered: 0.25, longest: 64),
+            contraries: ["version", "ver", "release", "build", "firmware", "upgrade", "section", "oid", "chapter"], lowered: 0.25,
+            longest: 64),
         Detector(
             id: "ipv6", summary: "IPv6 addresses that may be somebody's",
             filters: [#"(?:[0-9A-Fa-f]{1,4}:){4}"#, #"[0-9A-Fa-f]::[0-9A-Fa-f]"#],

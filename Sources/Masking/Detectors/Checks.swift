@@ -136,10 +136,13 @@ enum Checks {
     // MARK: Addresses
 
     static let email = Detector.Check { bytes in
-        guard let at = bytes.lastIndex(of: UInt8(ascii: "@")), let dot = bytes.lastIndex(of: UInt8(ascii: ".")), at < dot else { return nil }
+        guard let at = bytes.lastIndex(of: UInt8(ascii: "@")), let dot = bytes.lastIndex(of: UInt8(ascii: ".")), at < dot else {
+            return nil
+        }
         let top = String(decoding: bytes[(dot + 1)...], as: UTF8.self).lowercased()
         let files: Set<String> = [
-            "png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "js", "ts", "mjs", "css", "html", "json", "map", "py", "rb", "rs", "swift", "tgz", "gz",
+            "png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "js", "ts", "mjs", "css", "html", "json", "map", "py", "rb", "rs", "swift",
+            "tgz", "gz",
             "zip", "txt", "md", "pdf", "service", "socket", "timer", "mount",
         ]
         if files.contains(top) { return nil }

@@ -97,7 +97,8 @@ public struct DetectorScore: Sendable, Hashable {
                 wrong += found.subtracting(wanted).count
                 missed += wanted.subtracting(found).count
                 if found != wanted {
-                    complaints.append(Complaint(isPositive: isPositive, line: line.number, text: String(decoding: line.text, as: UTF8.self)))
+                    complaints.append(
+                        Complaint(isPositive: isPositive, line: line.number, text: String(decoding: line.text, as: UTF8.self)))
                 }
             }
         }

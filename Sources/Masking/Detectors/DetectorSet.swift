@@ -46,7 +46,8 @@ public final class DetectorSet: Sendable {
     /// - Throws: Where there are too many, or all of them together are too large for the automaton.
     public init(_ detectors: [Detector], minimums: [Double]? = nil) throws(DetectorError) {
         guard detectors.count <= Self.mostDetectors else {
-            throw DetectorError(detector: nil, reason: "there are \(detectors.count) detectors; at most \(Self.mostDetectors) work together")
+            throw DetectorError(
+                detector: nil, reason: "there are \(detectors.count) detectors; at most \(Self.mostDetectors) work together")
         }
         self.detectors = detectors
         self.minimums = minimums?.count == detectors.count ? minimums ?? [] : detectors.map { _ in Self.defaultConfidence }
@@ -58,7 +59,9 @@ public final class DetectorSet: Sendable {
         }
         self.locators = locators
         betters = detectors.map { detector in
-            detectors.enumerated().reduce(0) { bits, other in detector.yields.contains(other.element.id) ? bits | 1 << UInt64(other.offset) : bits }
+            detectors.enumerated().reduce(0) { bits, other in
+                detector.yields.contains(other.element.id) ? bits | 1 << UInt64(other.offset) : bits
+            }
         }
         words = detectors.map { NearbyWords(keywords: $0.keywords, contraries: $0.contraries) }
     }

@@ -76,7 +76,9 @@ public struct RowDetection: Sendable {
             let outcome = redactor.redact(value, as: column.form, hints: column.hints, into: &replaced, seeing: seeing)
             guard outcome != .clean else { continue }
             output.append(contentsOf: row[copied..<(field.start - 4)])
-            withUnsafeBytes(of: Int32(outcome == .withheld ? -1 : Int32(clamping: replaced.count)).bigEndian) { output.append(contentsOf: $0) }
+            withUnsafeBytes(of: Int32(outcome == .withheld ? -1 : Int32(clamping: replaced.count)).bigEndian) {
+                output.append(contentsOf: $0)
+            }
             output.append(contentsOf: replaced)
             copied = field.start + value.count
             counts.count(before: value.count, after: replaced.count)

@@ -317,7 +317,8 @@ final class SessionJudge: RelayJudge {
         let echoes = !maskRules.isEmpty && (planner.map { planner in actions.contains { planner.mayEchoMasked($0, in: context) } } ?? true)
         return Judgement(
             actions: actions, verdict: verdict, record: (try? ruling.encoded()) ?? [], epoch: epoch,
-            mayRevealMasked: reveals || redactor != nil, mayEchoMasked: echoes, copyMask: detecting(copyMask, in: actions), needsEstimate: needsEstimate, analysis: analysis)
+            mayRevealMasked: reveals || redactor != nil, mayEchoMasked: echoes, copyMask: detecting(copyMask, in: actions),
+            needsEstimate: needsEstimate, analysis: analysis)
     }
 
     private func mayRevealMasked(_ actions: [Action]) -> Bool {

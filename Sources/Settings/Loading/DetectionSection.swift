@@ -64,7 +64,8 @@ extension SettingsReader {
         let allow = section.list("allow")?.map(\.text) ?? []
         let confidence = section.value("confidence", parseConfidence)
         if let id, Detector.named(id) != nil {
-            problems.error(section.place(of: "id"), "`\(section.name("id"))`: the detector `\(id)` comes with the program; choose another id")
+            problems.error(
+                section.place(of: "id"), "`\(section.name("id"))`: the detector `\(id)` comes with the program; choose another id")
             return nil
         }
         guard let id, let pattern else { return nil }
@@ -84,6 +85,8 @@ extension SettingsReader {
 }
 
 private func parseConfidence(_ text: String) throws(ValueError) -> Double {
-    guard let value = Double(text), (0...1).contains(value) else { throw ValueError(message: "is not a confidence: write 0 to 1, as in 0.6") }
+    guard let value = Double(text), (0...1).contains(value) else {
+        throw ValueError(message: "is not a confidence: write 0 to 1, as in 0.6")
+    }
     return value
 }

@@ -34,7 +34,9 @@ extension DetectorsCommand {
             for _ in 0..<rounds { pass(rows, redactor, &found) }
             let seconds = Double(clock.monotonicNanoseconds() - started) / 1e9
             print(String(format: "%.1f", Double(size * rounds) / 1e6 / seconds))
-            printNote("# \(Detector.builtIn.count) detectors, rows of \(size / rows.count) bytes, something in one of \(every), \(found) rows changed")
+            printNote(
+                "# \(Detector.builtIn.count) detectors, rows of \(size / rows.count) bytes, something in one of \(every), \(found) rows changed"
+            )
         }
 
         /// As the relay does: rows gathered for one look, and looked at one by one where something is in them.
@@ -61,7 +63,9 @@ extension DetectorsCommand {
 
         /// Text of about 160 bytes a row: words, numbers, times, identifiers; an address in one of `every`.
         private static func rows(bytes: Int, every: Int) -> [[UInt8]] {
-            let words = ["the", "order", "was", "shipped", "to", "customer", "and", "then", "returned", "with", "note", "about", "quality", "price"]
+            let words = [
+                "the", "order", "was", "shipped", "to", "customer", "and", "then", "returned", "with", "note", "about", "quality", "price",
+            ]
             var seed: UInt64 = 20_261_126
             func next(_ limit: Int) -> Int {
                 // Knuth's linear congruential generator: the same rows in every run.

@@ -93,22 +93,30 @@ extension DetectorsCommand {
                     ]))
                 guard lines else { continue }
                 for complaint in score.complaints {
-                    printNote(forTerminal("\(detector.id).\(complaint.isPositive ? "positive" : "negative"):\(complaint.line): \(complaint.text)"))
+                    printNote(
+                        forTerminal("\(detector.id).\(complaint.isPositive ? "positive" : "negative"):\(complaint.line): \(complaint.text)")
+                    )
                 }
             }
-            if rows.isEmpty { throw CommandFailure(.usage, "\(corpus): there is no corpus of any detector here; name its folder by --corpus") }
+            if rows.isEmpty {
+                throw CommandFailure(.usage, "\(corpus): there is no corpus of any detector here; name its folder by --corpus")
+            }
             switch output.format {
             case .json: print(try JSON.object(["detectors": .array(rows), "failed": .array(failed.map(JSON.string))]).text(pretty: true))
             case .text: table.lines().forEach { print($0) }
             }
-            if !failed.isEmpty { throw CommandFailure(.failure, "not as good as asked for: \(failed.joined(separator: ", ")) (see --lines)") }
+            if !failed.isEmpty {
+                throw CommandFailure(.failure, "not as good as asked for: \(failed.joined(separator: ", ")) (see --lines)")
+            }
         }
 
         private func read(_ id: String) throws -> DetectorCorpus? {
             let files = ["positive", "negative"].map { "\(corpus)/\(id).\($0)" }
             let texts = files.map { FileManager.default.contents(atPath: $0).flatMap { String(data: $0, encoding: .utf8) } }
             guard let positive = texts[0], let negative = texts[1] else {
-                guard texts.allSatisfy({ $0 == nil }) else { throw CommandFailure(.usage, "\(corpus)/\(id).positive and .negative go together") }
+                guard texts.allSatisfy({ $0 == nil }) else {
+                    throw CommandFailure(.usage, "\(corpus)/\(id).positive and .negative go together")
+                }
                 return nil
             }
             do {
@@ -179,7 +187,9 @@ extension DetectorsCommand {
 
         private func read() throws -> Data {
             let handle = file == "-" ? FileHandle.standardInput : FileHandle(forReadingAtPath: file)
-            guard let handle else { throw CommandFailure(.usage, "\(file) cannot be read: check that it exists and that this user may read it") }
+            guard let handle else {
+                throw CommandFailure(.usage, "\(file) cannot be read: check that it exists and that this user may read it")
+            }
             let data = try handle.read(upToCount: Self.mostBytes + 1) ?? Data()
             guard data.count <= Self.mostBytes else { throw CommandFailure(.usage, "\(file) is larger than 256 MiB; cut it") }
             return data

@@ -39,7 +39,9 @@ import Testing
             let other = try self.bench()
             try other.client(.query("select id, note from customers"))
             let bytes = rows.flatMap(\.bytes)
-            for start in stride(from: 0, to: bytes.count, by: size) { try other.server(bytes: Array(bytes[start..<min(bytes.count, start + size)])) }
+            for start in stride(from: 0, to: bytes.count, by: size) {
+                try other.server(bytes: Array(bytes[start..<min(bytes.count, start + size)]))
+            }
             #expect(other.toClient == wanted)
         }
     }
@@ -64,7 +66,9 @@ import Testing
         try bench.server(notification)
         let seen = String(decoding: bench.sink.toClient, as: UTF8.self)
         #expect(!seen.contains("@example.com") && !seen.contains("4111"))
-        #expect(seen.contains("hello [email]") && seen.contains("22P02") && seen.contains("invalid input: \"[email]\"") && seen.contains("card [card]"))
+        #expect(
+            seen.contains("hello [email]") && seen.contains("22P02") && seen.contains("invalid input: \"[email]\"")
+                && seen.contains("card [card]"))
         #expect(bench.sink.serverBytes > 0)
     }
 
