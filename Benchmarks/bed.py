@@ -272,6 +272,9 @@ masks:
   - id: nothing-here
     columns: [public.customers.ssn]
     strategy: redact
+  - id: one-of-four
+    columns: [public.four_masked.masked_two]
+    strategy: hash
 limits:
   sessions_per_principal: 5000
 """)

@@ -1,6 +1,7 @@
 import Analysis
 import CFuzz
 import Foundation
+import GatehouseCore
 
 /// Feeds bytes to the analyser twice, once without a cache and once with, and stops where the two differ or either traps.
 ///
@@ -25,10 +26,22 @@ enum FuzzSQL {
         let fresh = StatementAnalyzer.analyze(text, statementBytes: 1 << 20)
         precondition(fresh.failure == nil || fresh.actions.map(\.flags) == [.unparsed], "a failure must be told as unparsed")
         precondition(fresh.actions.allSatisfy { !$0.kinds.isEmpty }, "a statement without a kind")
+        for action in fresh.actions {
+            guard let source = action.source else { continue }
+            _ = Lineage.of(source, in: FuzzCatalog())
+        }
         if let cached = analyzer.analysis(of: text) {
             precondition(cached.actions == fresh.actions, "the cache tells other facts than the text")
             precondition(cached.dependsOnStringSetting == fresh.dependsOnStringSetting, "the cache tells another lexing")
         }
         return 0
+    }
+}
+
+/// Every name is a table of four columns.
+private struct FuzzCatalog: LineageCatalog {
+    func relations(named name: QualifiedName) -> [LineageRelation] {
+        let columns = ["id", "name", "ssn", "a"].enumerated().map { LineageRelation.Column(attnum: Int16($0.offset + 1), name: $0.element) }
+        return [LineageRelation(oid: UInt32(truncatingIfNeeded: name.name.utf8.count + 1), columns: columns)]
     }
 }

@@ -35,6 +35,6 @@ public final class Analysis: Sendable {
     /// Set elements and strings take about 64 bytes beyond what does not fit a small string.
     private static func weight(of action: Action) -> Int {
         let names = action.kinds.count + action.columns.count + 2 * action.objects.count + 2 * action.functions.count
-        return 256 + action.normalized.utf8.count + 64 * names + 96 * action.settings.count
+        return 256 + (action.source?.text.count ?? 0) + action.normalized.utf8.count + 64 * names + 96 * action.settings.count
     }
 }

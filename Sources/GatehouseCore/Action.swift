@@ -24,12 +24,16 @@ public struct Action: Sendable, Hashable, Codable {
     /// How many rows the server expects the statement to read into its result or to write; nil: nobody asked, or it cannot be
     /// known (a temporary table, an open transaction). Only statements that work on rows have one: ``worksOnRows``.
     public var estimatedRows: Int?
+    /// The statement's own text, where a part of it may be a query or a write of rows; nil for others, and for texts that are
+    /// too long or too deep to be read again. Not a fact: it is not compared, and not encoded.
+    public var source: StatementSource?
 
     public init(
         kinds: Set<String>, objects: [ObjectReference] = [], functions: [QualifiedName] = [], columns: Set<String> = [],
         flags: Flags = [], settings: [SettingChange] = [], normalized: String = "", defines: String? = nil, runs: String? = nil,
-        copy: CopyFacts? = nil, estimatedRows: Int? = nil
+        copy: CopyFacts? = nil, estimatedRows: Int? = nil, source: StatementSource? = nil
     ) {
+        self.source = source
         self.kinds = kinds
         self.objects = objects
         self.functions = functions
@@ -45,6 +49,10 @@ public struct Action: Sendable, Hashable, Codable {
 
     /// Whether a number of rows says something about the action: queries, writes of rows, and COPY of a table.
     public var worksOnRows: Bool { !kinds.isDisjoint(with: rowKinds) }
+
+    private enum CodingKeys: String, CodingKey {
+        case kinds, objects, functions, columns, flags, settings, normalized, defines, runs, copy, estimatedRows
+    }
 
     public struct Flags: OptionSet, Sendable, Hashable, Codable {
         public let rawValue: UInt32
@@ -81,6 +89,11 @@ public struct Action: Sendable, Hashable, Codable {
         /// A query over tables without a WHERE that can be false, a LIMIT, or an aggregate that sums its rows up: its result
         /// may be a table's whole content.
         public static let unboundedRead = Flags(rawValue: 1 << 14)
+        /// Puts values of a column that is masked for this caller where they are not masked. Known only where masks apply, and
+        /// only once the target's catalog was asked; the analysis of a text never sets it.
+        public static let copiesMaskedData = Flags(rawValue: 1 << 15)
+        /// Uses such a column to choose rows or their order, or where an error may tell its value. Known as the one above is.
+        public static let probesMaskedData = Flags(rawValue: 1 << 16)
     }
 
     /// What policy is told of a text that could not be analysed.

@@ -1,6 +1,7 @@
 public import GatehouseCore
 public import Identity
 public import Logging
+public import Masking
 import Metrics
 public import Policy
 import Synchronization
@@ -36,6 +37,8 @@ public final class Gateway: Sendable {
     public let budgets: BudgetLedger
     /// Where people decide on an approval, by its id.
     public let approvalLink: @Sendable (String) -> String
+    /// The key of masks that depend on one.
+    public let maskKey: MaskKey
     /// Why no new session may start now (the recorder's disk or backlog is full), nil when one may.
     public let obstacle: @Sendable () -> String?
     private let live: Mutex<LiveConfiguration>
@@ -44,10 +47,11 @@ public final class Gateway: Sendable {
     public init(
         node: String, clock: any GatewayClock, logger: Logger, authenticator: any Authenticator, sessions: SessionRegistry,
         observer: any SessionObserver, secrets: any SecretResolver = NoSecrets(), recorders: LoopRecorders,
-        approvals: ApprovalDesk, budgets: BudgetLedger, approvalLink: @escaping @Sendable (String) -> String,
+        approvals: ApprovalDesk, budgets: BudgetLedger, approvalLink: @escaping @Sendable (String) -> String, maskKey: MaskKey = MaskKey(),
         obstacle: @escaping @Sendable () -> String? = { nil }, configuration: LiveConfiguration
     ) {
         self.obstacle = obstacle
+        self.maskKey = maskKey
         self.node = node
         self.clock = clock
         self.logger = logger

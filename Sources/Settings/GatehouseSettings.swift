@@ -20,6 +20,8 @@ public struct GatehouseSettings: Sendable, Hashable {
     /// Where events go.
     public var events: [EventSink] = []
     public var webhooks: [Webhook] = []
+    /// The key of masks that depend on one; nil: one made at first start, kept in the data directory.
+    public var maskKey: Secret?
 }
 
 public struct LogSettings: Sendable, Hashable {

@@ -30,6 +30,7 @@ public struct ReloadPlan: Sendable, Hashable {
         compare(old.limits, new.limits, "limits", needsRestart: false)
         compare(old.events, new.events, "events", needsRestart: true)
         compare(old.webhooks, new.webhooks, "webhooks", needsRestart: true)
+        compare(old.maskKey, new.maskKey, "mask_key", needsRestart: true)
     }
 
     /// Values are not shown: some are secrets, and the file has them.

@@ -104,7 +104,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
             CatalogObserver(catalog: catalog, node: settings.node, logger: logger), OutwardObserver(outward, clock),
         ]),
         secrets: SecretKeeper(clock: clock), recorders: recorders,
-        approvals: approvals, budgets: budgets, approvalLink: approvalLink(settings.admin),
+        approvals: approvals, budgets: budgets, approvalLink: approvalLink(settings.admin), maskKey: try maskKey(settings, logger),
         obstacle: { vault.isFull ? "its recorder's disk or backlog is full" : catalog.problem },
         configuration: LiveConfiguration(
             policy: PolicyEngine(settings.policy), targets: Dictionary(settings.targets.map { ($0.name, $0) }) { first, _ in first },

@@ -19,7 +19,7 @@ import Testing
 
     @Test func masksFirstLastAndNeighbours() throws {
         let row = dataRow([Array("abcdefghijkl".utf8), [], Array("7".utf8), Array("zz".utf8)])
-        let columns = [textMask(.partial), textMask(.redact), textMask(.redact, OID.int4), textMask(.null)]
+        let columns = [textMask(.partial), textMask(.redact), textMask(.redact, 790), textMask(.null)]
         let (output, counts) = try mask(row, columns)
         #expect(output == dataRow([Array("****ijkl".utf8), Array("****".utf8), nil, nil]))
         #expect(counts == MaskCounts(replacedCells: 4, bytesBefore: 15, bytesAfter: 12))
@@ -81,7 +81,7 @@ import Testing
             let columns = (0..<width).map { _ in (strategies.randomElement(using: &random) ?? nil).map { textMask($0) } }
             let expected = zip(values, columns).map { value, column -> [UInt8]? in
                 guard let value, let column else { return value }
-                let (outcome, bytes) = apply(value, column.type, .text, column.strategy)
+                let (outcome, bytes) = apply(value, OID.text, .text, column.strategy)
                 return outcome == .replaced ? bytes : nil
             }
             #expect(try mask(dataRow(values), columns).0 == dataRow(expected))

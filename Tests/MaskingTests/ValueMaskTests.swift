@@ -17,14 +17,15 @@ import Testing
             #expect(masked("", type, .redact) == "****")
         }
         #expect(masked("x", OID.char, .redact) == "*")
-        #expect(masked(#"{"a":1}"#, OID.json, .redact) == #""****""#)
-        #expect(masked(#"{"a":1}"#, OID.jsonb, .redact) == #""****""#)
-        #expect(apply([1] + Array("{}".utf8), OID.jsonb, .binary, .redact).1 == [1] + Array(#""****""#.utf8))
+        #expect(masked(#"{"a":1}"#, OID.json, .redact) == #"{"a":0}"#)
+        #expect(masked(#"{"a":"b"}"#, OID.jsonb, .redact) == #"{"a":"****"}"#)
+        #expect(apply([1] + Array("{}".utf8), OID.jsonb, .binary, .redact).1 == [1] + Array("{}".utf8))
         #expect(masked(#"\x00ff"#, OID.bytea, .redact) == #"\x2a2a2a2a"#)
         #expect(apply([0, 255], OID.bytea, .binary, .redact).1 == Array("****".utf8))
     }
 
-    @Test(arguments: [OID.bool, OID.int4, OID.int8, OID.date, OID.numeric, OID.textArray, 0, 99_999, UInt32.max])
+    /// money, point, bit, pg_lsn, int2vector, record, and what there is not.
+    @Test(arguments: [790, 600, 1560, 3220, 22, 2249, 0, 99_999, UInt32.max])
     func whatHasNoValidReplacementBecomesNull(type: UInt32) {
         for strategy in [MaskStrategy.redact, .partial, .hash(testKey), .null] {
             for format in [ValueFormat.text, .binary] {
@@ -73,7 +74,7 @@ import Testing
 
     @Test func partialOfStructuredTypesKeepsNothing() {
         #expect(masked("<a>123456789</a>", OID.xml, .partial) == "****")
-        #expect(masked(#"["123456789012"]"#, OID.json, .partial) == #""****""#)
+        #expect(masked(#"["123456789012"]"#, OID.json, .partial) == #"["****9012"]"#)
         #expect(masked("6f8a2b50-0000-4000-8000-000000001234", OID.uuid, .partial) == nil)
     }
 
@@ -121,7 +122,7 @@ import Testing
                 let type = types.randomElement(using: &random) ?? 25
                 for format in [ValueFormat.text, .binary] {
                     let (outcome, bytes) = apply(value, type, format, strategy)
-                    #expect(bytes.count <= ValueMask.maximumReplacementBytes)
+                    #expect(bytes.count <= value.count * 20 + ValueMask.maximumGrowth)
                     #expect(outcome != .wasNull && (outcome == .replaced) == !bytes.isEmpty)
                 }
             }

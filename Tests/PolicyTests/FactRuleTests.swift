@@ -69,6 +69,10 @@ private func rows(_ action: Action, _ estimate: Int?) -> Action {
         (What(callsProcedure: true), action("select"), false),
         (What(movesData: true), action("insert", "select", flags: .movesData), true), (What(movesData: true), action("insert"), false),
         (What(unboundedRead: true), action("select", flags: .unboundedRead), true), (What(unboundedRead: true), action("select"), false),
+        (What(copiesMaskedData: true), action("insert", flags: .copiesMaskedData), true),
+        (What(copiesMaskedData: true), action("insert"), false),
+        (What(probesMaskedData: true), action("select", flags: .probesMaskedData), true),
+        (What(probesMaskedData: true), action("do", flags: .opaque), false),
         (What(kinds: ["alter.*.change_owner"]), action("alter.table.change_owner"), true),
         (What(kinds: ["alter.*.change_owner"]), action("alter.table.add_column"), false),
     ])

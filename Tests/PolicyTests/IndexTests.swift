@@ -57,7 +57,7 @@ private struct Seeded: RandomNumberGenerator {
         (what.missingWhere, what.opaque, what.unparsed) = (flag(&random), flag(&random), flag(&random))
         (what.copyProgram, what.copyFile, what.unknownFunction) = (flag(&random), flag(&random), flag(&random))
         (what.multiStatement, what.callsProcedure, what.movesData) = (flag(&random), flag(&random), flag(&random))
-        what.unboundedRead = flag(&random)
+        (what.unboundedRead, what.copiesMaskedData, what.probesMaskedData) = (flag(&random), flag(&random), flag(&random))
         if Int.random(in: 0..<10, using: &random) == 0 {
             what.estimatedRows = [.above(100), .atMost(5), .unknown].randomElement(using: &random)
         }

@@ -7,7 +7,11 @@ enum MaskedCorpus {
         "SELECT 1 AS x", "SELECT now() AS x", "SELECT count(*) AS x FROM customers", "SELECT upper(name) AS x FROM customers",
         "SELECT upper(note) AS x FROM orders", "SELECT count(*) AS x FROM plain", "SELECT max(u) AS x FROM untouched",
         "SELECT name AS x FROM customers UNION SELECT note FROM orders", "SELECT count(*) AS x FROM pg_class",
-        "SELECT to_jsonb(o) AS x FROM orders o",
+        "SELECT to_jsonb(o) AS x FROM orders o", "SELECT count(*) AS x FROM customers WHERE ssn LIKE '1%'",
+        "SELECT count(*) AS x FROM (SELECT * FROM customers) c",
+        "SELECT to_jsonb(q) AS x FROM (SELECT id, name FROM customers) q", "SELECT length(name) + id AS x FROM customers ORDER BY ssn",
+        "WITH q AS (TABLE customers) SELECT upper(name) AS x FROM q", "SELECT u || '' AS x FROM computed", "SELECT n + 1 AS x FROM counted",
+        "SELECT b || '' AS x FROM customers c(a, b)", "SELECT EXISTS (SELECT FROM customers) AS x",
     ]
 
     /// Ways to a masked value, with the flags that an analyser finds besides names.
@@ -77,6 +81,10 @@ enum MaskedCorpus {
         "SELECT * FROM plain p NATURAL FULL JOIN customers c",
         "SELECT value FROM customers c, jsonb_each_text(to_jsonb(c))",
         "SELECT r.* FROM ROWS FROM (json_to_record((SELECT row_to_json(c) FROM customers c)) AS (ssn text)) r",
+        "SELECT string_agg(d, '' ORDER BY p) FROM (SELECT p, chr(a) AS d FROM generate_series(1, 11) p, generate_series(45, 57) a, customers c WHERE substr(c.ssn, p, 1) = chr(a)) q",
+        "SELECT string_agg(CASE substr(ssn, p, 1) WHEN '-' THEN '-' WHEN '1' THEN '1' WHEN '2' THEN '2' WHEN '3' THEN '3' WHEN '4' THEN '4' WHEN '5' THEN '5' WHEN '6' THEN '6' ELSE 'x' END, '' ORDER BY p) FROM customers, generate_series(1, 11) p",
+        "SELECT string_agg((SELECT chr(a) FROM generate_series(45, 57) a ORDER BY (chr(a) = substr(ssn, p, 1)) DESC LIMIT 1), '' ORDER BY p) FROM customers, generate_series(1, 11) p",
+        "SELECT string_agg(chr(44 + n::int), '' ORDER BY p) FROM (SELECT p, count(*) AS n FROM customers, generate_series(1, 11) p, generate_series(45, 57) a WHERE a <= ascii(substr(ssn, p, 1)) GROUP BY p) q",
         "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, VERBOSE) SELECT ssn FROM customers WHERE ssn = '123-45-6789'",
     ]
 
@@ -103,13 +111,21 @@ enum MaskedCorpus {
         "COPY customers TO '/tmp/x'",
         "COPY customers TO PROGRAM 'cat'", "COPY (SELECT ssn FROM customers) TO '/tmp/x'",
         "DECLARE c CURSOR FOR SELECT set_config('a.b', ssn, false) FROM customers",
-        "PREPARE p AS UPDATE customers SET name = ssn",
+        "PREPARE p AS UPDATE customers SET name = ssn", "CREATE TABLE x AS SELECT name FROM customers WHERE ssn = '1'",
+        "CREATE VIEW x AS SELECT CASE WHEN ssn = '1' THEN 1 END FROM customers",
+        "UPDATE orders SET note = 'x' FROM customers c WHERE c.ssn = '1' AND orders.id = c.id",
+        "INSERT INTO orders (note) SELECT n FROM deep", "INSERT INTO orders (note) SELECT c FROM customers AS x(a, b, c)",
+        "WITH q AS (SELECT ssn AS s FROM customers), w AS (INSERT INTO orders (note) SELECT s FROM q) SELECT 1",
     ]
 
     /// Ordinary work beside masked columns.
     static let allowed: [String] = [
         "SELECT * FROM customers", "INSERT INTO customers (id, name, ssn) VALUES (7, 'x', 'y')",
         "UPDATE customers SET name = 'x' WHERE id = 7",
+        "UPDATE customers SET ssn = 'x' WHERE id = 7", "INSERT INTO orders SELECT id, id, name FROM customers",
+        "CREATE TABLE fresh AS SELECT id, upper(name) AS u FROM customers",
+        "CREATE VIEW fresh AS SELECT id, name FROM customers",
+        "MERGE INTO orders o USING customers c ON o.id = c.id WHEN MATCHED THEN UPDATE SET note = c.name",
         "DELETE FROM customers WHERE ssn = 'y'", "DROP TABLE customers", "TRUNCATE customers", "UPDATE orders SET note = 'x' WHERE id = 1",
         "INSERT INTO orders SELECT * FROM orders", "CREATE TABLE fresh (id int)", "CREATE VIEW fresh AS SELECT note FROM orders", "BEGIN",
         "COMMIT", "SHOW search_path",

@@ -203,7 +203,9 @@ final class ServerSession {
     }
 
     /// Sends `value` as the only parameter of `sql`.
-    func accept(_ value: [UInt8]?, type: UInt32, format: ValueFormat, in sql: String) throws {
+    /// The answer as text.
+    @discardableResult
+    func accept(_ value: [UInt8]?, type: UInt32, format: ValueFormat, in sql: String) throws -> String? {
         let types: [Oid] = [type]
         let formats = [Int32(format.rawValue)]
         // libpq reads a text parameter up to its NUL.
@@ -211,9 +213,11 @@ final class ServerSession {
         let result = bytes.withUnsafeMutableBufferPointer { buffer in
             let values: [UnsafePointer<CChar>?] = [value == nil ? nil : UnsafePointer(buffer.baseAddress)]
             let lengths = [Int32(clamping: value?.count ?? 0)]
-            return PQexecParams(connection, sql, 1, types, values, lengths, formats, Int32(format.rawValue))
+            return PQexecParams(connection, sql, 1, types, values, lengths, formats, 0)
         }
-        PQclear(try check(result, sql))
+        let answer = try check(result, sql)
+        defer { PQclear(answer) }
+        return PQgetisnull(answer, 0, 0) == 1 ? nil : PQgetvalue(answer, 0, 0).map { String(cString: $0) }
     }
 
     /// The chunks of a COPY .. TO STDOUT.

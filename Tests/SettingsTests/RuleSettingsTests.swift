@@ -173,10 +173,13 @@ private func rules(_ text: String, other: String = "") throws -> [Rule] {
 
     @Test func newFactsAreRead() throws {
         let what = try rules(
-            "rules:\n  - { id: a, effect: deny, what: { multi_statement: true, calls_procedure: false, moves_data: true, unbounded_read: true, estimated_rows: \">10000\" } }"
+            "rules:\n  - { id: a, effect: deny, what: { multi_statement: true, calls_procedure: false, moves_data: true, unbounded_read: true, copies_masked_data: true, probes_masked_data: false, estimated_rows: \">10000\" } }"
         ).first?.what
         #expect(
-            what == What(multiStatement: true, callsProcedure: false, movesData: true, unboundedRead: true, estimatedRows: .above(10_000)))
+            what
+                == What(
+                    multiStatement: true, callsProcedure: false, movesData: true, unboundedRead: true, copiesMaskedData: true,
+                    probesMaskedData: false, estimatedRows: .above(10_000)))
         let told = errors(configuration(rules: "rules:\n  - { id: a, effect: deny, what: { estimated_rows: many } }"))
         #expect(told.contains { $0.contains("is not a condition on rows") })
     }

@@ -431,7 +431,43 @@ def waits_and_leaves(sql):
     connection.execute(sql)
 
 
+def raw(*statements):
+    """The bytes of every value, in hexadecimal, of one row a query: in text and in binary, and what a COPY of it gives."""
+    answer = {}
+    with connect() as connection:
+        for sql in statements:
+            if sql.startswith("COPY"):
+                with connection.cursor().copy(sql) as copy:
+                    answer[sql] = b"".join(bytes(piece) for piece in copy).hex()
+                continue
+            for result_format in (0, 1):
+                result = connection.pgconn.exec_params(sql.encode(), None, result_format=result_format)
+                if result.status != pq.ExecStatus.TUPLES_OK:
+                    raise SystemExit(result.error_message.decode())
+                answer[f"{result_format} {sql}"] = {
+                    result.fname(column).decode(): [
+                        None if (value := result.get_value(row, column)) is None else value.hex() for row in range(result.ntuples)
+                    ] for column in range(result.nfields)}
+    return answer
+
+
+def accepted():
+    """Standard input: a JSON array of [type, format, hexadecimal or null]; each is sent as a value, and comes back as text."""
+    answers = []
+    with connect() as connection:
+        for name, value_format, value in json.load(sys.stdin):
+            oid = connection.execute("SELECT %s::regtype::oid", [name]).fetchone()[0]
+            result = connection.pgconn.exec_params(
+                f"SELECT ($1::{name})::text".encode(), [None if value is None else bytes.fromhex(value)], [oid], [value_format])
+            if result.status != pq.ExecStatus.TUPLES_OK:
+                raise SystemExit(f"{name} {value}: {result.error_message.decode()}")
+            value = result.get_value(0, 0)
+            answers.append(None if value is None else value.decode())
+    return answers
+
+
 SCENARIOS = {
+    "raw": raw, "accepted": accepted,
     "held": held, "held-cancel": held_cancel, "held-transaction": held_transaction, "held-pipeline": held_pipeline,
     "waits-and-leaves": waits_and_leaves,
     "select": select, "cancel": cancel, "listen": listen, "large": large, "many-rows": many_rows, "transaction": transaction,

@@ -60,7 +60,7 @@ import Testing
 
     @Test func everyKeyOfTheExampleIsDocumented() throws {
         let example = try #require(Repository.file("gatehouse.example.yaml"))
-        let pages = try ["configuration", "policy", "secrets"].map { try #require(Repository.file("docs/\($0).md")) }
+        let pages = try ["configuration", "policy", "masking", "secrets"].map { try #require(Repository.file("docs/\($0).md")) }
         let keys = Self.yamlKeys(of: example.text)
         #expect(keys.count > 40)
         // As code, or as a key of an example.

@@ -43,6 +43,22 @@ enum Analyze {
         }
     }
 
+    /// Parses a text that was analysed before, and hands its only statement over. nil where that fails.
+    static func withTree<Result>(of text: [UInt8], _ body: (Message) -> Result?) -> Result? {
+        guard !text.contains(0) else { return nil }
+        return (text + [0]).withUnsafeBytes { bytes -> Result? in
+            guard let base = bytes.baseAddress?.assumingMemoryBound(to: CChar.self) else { return nil }
+            let result = pg_query_parse_protobuf(base)
+            defer { pg_query_free_protobuf_parse_result(result) }
+            guard result.error == nil, let type = Schema.shared.typeIndex["ParseResult"] else { return nil }
+            let tree = Message(type: type, bytes: UnsafeRawBufferPointer(start: result.parse_tree.data, count: result.parse_tree.len))
+            guard let statements = try? tree.messages(Fields.stmts), statements.count == 1,
+                let statement = try? statements[0].message(Fields.Raw.stmt)
+            else { return nil }
+            return body(statement)
+        }
+    }
+
     private static let tooManyTokens = "statement text has more than \(tokenLimit) tokens"
 
     static func tooLong(_ count: Int, _ limit: Int) -> String { "statement text of \(count) bytes is longer than the limit of \(limit)" }
@@ -72,10 +88,13 @@ enum Analyze {
         guard let type = Schema.shared.typeIndex["ParseResult"] else { throw MalformedTree() }
         let tree = Message(type: type, bytes: UnsafeRawBufferPointer(start: result.parse_tree.data, count: result.parse_tree.len))
         return .done(
-            try actions(of: tree, text: UnsafeRawBufferPointer(start: text, count: count), scanned: scanned))
+            try actions(
+                of: tree, text: UnsafeRawBufferPointer(start: text, count: count), scanned: scanned,
+                keepsSource: depth <= NestingGuard.inlineLimit))
     }
 
-    private static func actions(of tree: Message, text: UnsafeRawBufferPointer, scanned: ScannedText) throws -> Analysis {
+    private static func actions(of tree: Message, text: UnsafeRawBufferPointer, scanned: ScannedText, keepsSource: Bool) throws -> Analysis
+    {
         var normalizer = Normalizer(text, scanned.tokens)
         var actions: [Action] = []
         var isSharable = !scanned.dependsOnStringSetting
@@ -88,7 +107,11 @@ enum Analyze {
             // A length of 0 is "to the end". Both come from the library, and both are checked.
             guard start >= 0, length >= 0, start <= text.count, length <= text.count - start else { throw MalformedTree() }
             let end = length == 0 ? text.count : start + length
-            actions.append(walker.facts.action(normalized: normalizer.text(from: start, to: end)))
+            var action = walker.facts.action(normalized: normalizer.text(from: start, to: end))
+            if keepsSource, end - start <= StatementSource.byteLimit, Lineage.concerns(statement.kind) {
+                action.source = StatementSource(text: Array(text[start..<end]))
+            }
+            actions.append(action)
             if walker.facts.readLiteral { isSharable = false }
             switch statement.kind {
             case .select, .insert, .update, .delete, .merge: break

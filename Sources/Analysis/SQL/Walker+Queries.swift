@@ -38,6 +38,7 @@ extension Walker {
         settingsName = try filteredSettingsName(node)
         defer { settingsName = outerSettingsName }
         let names = try enter(try node.message(Fields.Select.with))
+        try notePlaces(node)
         let isSetOperation = Schema.enumName("SetOperation", try node.number(Fields.Select.operation), dropping: "SETOP_") != "none"
         if let into = try node.message(Fields.Select.into) { try selectInto(into) }
         if isOutermost {
@@ -48,6 +49,16 @@ extension Walker {
         }
         try visitChildren(node, except: Fields.Select.with, Fields.Select.into, Fields.Select.targets)
         leave(names)
+    }
+
+    /// A number in ORDER BY, GROUP BY or DISTINCT ON is a place in the select list: lineage looks at it.
+    private mutating func notePlaces(_ node: Message) throws {
+        for key in try node.messages(LineageFields.Select.sort) where try key.message(LineageFields.Select.sortNode)?.kind == .constant {
+            facts.readLiteral = true
+        }
+        for field in [LineageFields.Select.group, LineageFields.Select.distinct] {
+            for key in try node.messages(field) where key.kind == .constant { facts.readLiteral = true }
+        }
     }
 
     /// `SELECT set_config(name, ..) FROM pg_settings WHERE name = 'x'` is how pg_dump changes a setting that a server may not

@@ -7,6 +7,11 @@ enum HashMask {
     static func write(
         _ value: UnsafeRawBufferPointer, key: MaskKey, type: MaskableType, format: ValueFormat, to output: UnsafeMutableRawBufferPointer
     ) -> Int? {
+        if let canonical = CanonicalValue(value, type, format) {
+            let digest = key.mac { $0.update(data: canonical.bytes) }
+            return canonical.shaped(digest).flatMap { put($0, output) }
+        }
+        guard type.isHashedWhole else { return nil }
         var mac = key.prototype
         feed(value, type: type, format: format, to: &mac)
         let digest = mac.finalize()
@@ -20,7 +25,6 @@ enum HashMask {
     private static func feed(_ value: UnsafeRawBufferPointer, type: MaskableType, format: ValueFormat, to mac: inout HMAC<SHA256>) {
         switch (type, format) {
         case (.paddedText, _): update(&mac, PartialMask.trimmed(value))
-        case (.jsonb, .binary): update(&mac, UnsafeRawBufferPointer(rebasing: value.dropFirst()))
         case (.uuid, .text): feedHex(value[...], to: &mac)
         case (.bytea, .text): feedBytea(value, to: &mac)
         default: update(&mac, value)
@@ -73,7 +77,7 @@ enum HashMask {
         pieces.flush(to: &mac)
     }
 
-    private static func nibble(_ digit: UInt8) -> UInt8? {
+    static func nibble(_ digit: UInt8) -> UInt8? {
         switch digit {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
@@ -106,11 +110,6 @@ enum HashMask {
         switch (type, format) {
         case (.text, _), (.paddedText, _), (.xml, _):
             writer.hex(digest[...])
-        case (.json, _), (.jsonb, .text), (.jsonb, .binary):
-            if (type, format) == (.jsonb, .binary) { writer.byte(1) }
-            writer.byte(UInt8(ascii: "\""))
-            writer.hex(digest[...])
-            writer.byte(UInt8(ascii: "\""))
         case (.bytea, .binary):
             digest.forEach { writer.byte($0) }
         case (.bytea, .text):
@@ -119,7 +118,7 @@ enum HashMask {
             writer.hex(digest[...])
         case (.uuid, _):
             uuid(digest, format: format, writer: &writer)
-        case (.singleByte, _), (.other, _):
+        default:
             return nil
         }
         return writer.count
@@ -162,6 +161,16 @@ enum HashMask {
                 byte(Self.digits[Int(value >> 4)])
                 byte(Self.digits[Int(value & 15)])
             }
+        }
+    }
+}
+
+extension MaskableType {
+    /// Its bytes are hashed as they stand; the others by what they mean.
+    fileprivate var isHashedWhole: Bool {
+        switch self {
+        case .text, .paddedText, .xml, .bytea, .uuid: true
+        default: false
         }
     }
 }

@@ -1,18 +1,58 @@
 import Crypto
 
 /// What a masked value is replaced with. Where the column's type cannot hold the replacement, the value becomes NULL.
+/// What comes of each for each type is a table in docs/masking.md.
 public enum MaskStrategy: Sendable, Hashable {
-    /// A constant (`****`): says only that a value is there.
+    /// A constant (`****`, 0, 1900-01-01): says only that a value is there.
     case redact
-    /// The last characters stay, at most four and at most a third of the value, behind `****`.
-    case partial
+    /// Some characters stay, the others become four of one character.
+    case partially(PartialShape)
     /// A keyed digest: the same value always gives the same replacement, so that joins and counts still work.
     case hash(MaskKey)
+    /// A keyed pseudonym of the value's own shape: digits stay digits, letters letters, the length stays.
+    case token(MaskKey)
+    /// Dates move by one number of days, from 1 to `within` either way, that the key alone decides.
+    case dateShift(MaskKey, within: Int)
+    /// Numbers become the nearest multiple.
+    case round(RoundingStep)
     /// NULL.
     case null
+
+    /// The last characters stay, at most four and at most a third of the value, behind `****`.
+    public static var partial: MaskStrategy { .partially(PartialShape()) }
+
+    /// The same for one column, or for all columns of one domain: other keys where replacements must not be the same elsewhere.
+    public func scoped(to domain: String) -> MaskStrategy {
+        switch self {
+        case .token(let key): .token(key.derived(for: "token " + domain))
+        case .dateShift(let key, let days): .dateShift(key.derived(for: "date_shift " + domain), within: days)
+        case .redact, .partially, .hash, .round, .null: self
+        }
+    }
 }
 
-/// The key of hash masks. Whoever has it can test guesses of masked values, so it prints as nothing but a placeholder.
+/// Which characters (Unicode scalars) of a value a partial mask leaves.
+public struct PartialShape: Sendable, Hashable {
+    /// The most that may be left at either end.
+    public static let maximumKept = 64
+
+    /// Characters that stay at the beginning and at the end. Both nil: as many as `MaskStrategy.partial` says.
+    public var first: Int?
+    public var last: Int?
+    /// Printable ASCII; stands four times for what is hidden, however long that is.
+    public var character: UInt8
+    /// Of a value with an `@` what stands behind the last one stays too, and `first` and `last` are about what stands before.
+    public var keepsDomain: Bool
+
+    public init(first: Int? = nil, last: Int? = nil, character: UInt8 = UInt8(ascii: "*"), keepsDomain: Bool = false) {
+        self.first = first.map { min(max(0, $0), Self.maximumKept) }
+        self.last = last.map { min(max(0, $0), Self.maximumKept) }
+        self.character = (0x21...0x7E).contains(character) ? character : UInt8(ascii: "*")
+        self.keepsDomain = keepsDomain
+    }
+}
+
+/// The key of masks that depend on one. Whoever has it can test guesses of masked values, so it prints as nothing but a placeholder.
 public struct MaskKey: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// Fewer bytes could be searched.
     public static let minimumBytes = 16
@@ -36,6 +76,25 @@ public struct MaskKey: Sendable, Hashable, CustomStringConvertible, CustomDebugS
         fingerprint = key.withUnsafeBytes { SHA256.hash(data: $0) }
     }
 
+    /// Another key that this one decides: knowing it tells nothing of this one.
+    public func derived(for label: String) -> MaskKey {
+        var mac = prototype
+        mac.update(data: Array("gatehouse mask key for \(label)".utf8))
+        return MaskKey(trusted: Array(mac.finalize()))
+    }
+
+    private init(trusted bytes: [UInt8]) {
+        prototype = HMAC<SHA256>(key: SymmetricKey(data: bytes))
+        fingerprint = SHA256.hash(data: bytes)
+    }
+
+    /// HMAC-SHA256 of what `feed` gives.
+    func mac(_ feed: (inout HMAC<SHA256>) -> Void) -> [UInt8] {
+        var mac = prototype
+        feed(&mac)
+        return Array(mac.finalize())
+    }
+
     public static func == (left: MaskKey, right: MaskKey) -> Bool { left.fingerprint == right.fingerprint }
     public func hash(into hasher: inout Hasher) { hasher.combine(fingerprint) }
 
@@ -52,15 +111,20 @@ public enum ValueFormat: Int16, Sendable, Hashable {
 
 /// How one column of a result is masked.
 public struct ColumnMask: Sendable, Hashable {
-    /// The column's type, a PostgreSQL type OID; the base type of a domain.
-    public var type: UInt32
+    /// What the column's values are made of.
+    public var shape: ValueShape
     public var format: ValueFormat
     public var strategy: MaskStrategy
 
-    public init(type: UInt32, format: ValueFormat, strategy: MaskStrategy) {
-        self.type = type
+    public init(shape: ValueShape, format: ValueFormat, strategy: MaskStrategy) {
+        self.shape = shape
         self.format = format
         self.strategy = strategy
+    }
+
+    /// - Parameter type: one of the server's own types, as its OID; the base type of a domain.
+    public init(type: UInt32, format: ValueFormat, strategy: MaskStrategy) {
+        self.init(shape: ValueShape(oid: type), format: format, strategy: strategy)
     }
 }
 

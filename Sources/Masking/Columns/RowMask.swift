@@ -9,6 +9,8 @@ public struct RowMask: Sendable {
 
     private let columnCount: Int
     private let steps: [Step]
+    /// A replacement may be of any length.
+    private let isNested: Bool
 
     /// One entry a column of the RowDescription; nil passes the column on as it is.
     public init(columns: [ColumnMask?]) {
@@ -20,6 +22,7 @@ public struct RowMask: Sendable {
         steps = columns.enumerated().compactMap { index, mask in
             mask.map { Step(column: index, mask: $0) }
         }
+        isNested = steps.contains { $0.mask.isNested }
     }
 
     /// No column is masked: rows need not be looked at.
@@ -43,7 +46,15 @@ public struct RowMask: Sendable {
         row: UnsafeRawBufferPointer, into buffer: inout ByteBuffer, seeing: ((UnsafeRawBufferPointer) -> Void)? = nil
     ) throws -> MaskCounts {
         var counts = MaskCounts()
-        let (room, overflow) = row.count.addingReportingOverflow(steps.count * ValueMask.maximumReplacementBytes)
+        if isNested {
+            let start = buffer.writerIndex
+            do { try append(row, to: &buffer, counts: &counts, seeing) } catch {
+                buffer.moveWriterIndex(to: start)
+                throw error
+            }
+            return counts
+        }
+        let (room, overflow) = row.count.addingReportingOverflow(steps.count * (ValueMask.maximumGrowth + 4))
         guard !overflow else { throw MaskError.malformedRow("its length") }
         _ = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { output in
             try rewrite(row, output: output, counts: &counts, seeing)
@@ -83,6 +94,33 @@ public struct RowMask: Sendable {
         guard fields.position == row.count else { throw MaskError.malformedRow("bytes behind the last column") }
         copy(row, from: copied, count: row.count - copied, to: output, at: written)
         return written + row.count - copied
+    }
+
+    /// As `rewrite`, for replacements of any length.
+    private func append(
+        _ row: UnsafeRawBufferPointer, to buffer: inout ByteBuffer, counts: inout MaskCounts, _ seeing: ((UnsafeRawBufferPointer) -> Void)?
+    ) throws {
+        guard row.count >= 2 else { throw MaskError.malformedRow("no column count") }
+        let found = Int(Int16(truncatingIfNeeded: UInt16(row[0]) << 8 | UInt16(row[1])))
+        guard found == columnCount else { throw MaskError.columnCount(expected: columnCount, found: found) }
+        var fields = Fields(row: row, position: 2)
+        var copied = 0
+        var column = 0
+        for step in steps {
+            try fields.skip(step.column - column)
+            column = step.column + 1
+            guard let value = try fields.next() else { continue }
+            seeing?(value)
+            buffer.writeBytes(UnsafeRawBufferPointer(rebasing: row[copied..<(fields.position - value.count - 4)]))
+            copied = fields.position
+            let replacement = step.mask.replacement(of: value)
+            buffer.writeInteger(Int32(clamping: replacement?.count ?? -1))
+            if let replacement { buffer.writeBytes(replacement) }
+            counts.count(before: value.count, after: replacement?.count ?? 0)
+        }
+        try fields.skip(columnCount - column)
+        guard fields.position == row.count else { throw MaskError.malformedRow("bytes behind the last column") }
+        buffer.writeBytes(UnsafeRawBufferPointer(rebasing: row[copied...]))
     }
 
     private func copy(

@@ -49,7 +49,7 @@ struct CopyCSVMachine: Sendable {
                     case .null: CopyConstant(bytes: dialect.null, quoted: dialect.null)
                     case .constant(let bytes):
                         CopyConstant(bytes: dialect.written(bytes, quoted: false), quoted: dialect.written(bytes, quoted: true))
-                    case .partial, .hash, .detect: nil
+                    default: nil
                     }
                 return CopyColumn(mask: mask, nullLength: options.null.count, fieldLimit: fieldLimit, constant: constant)
             }

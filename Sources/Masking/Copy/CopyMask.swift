@@ -24,7 +24,7 @@ public struct CopyMask: Sendable {
         let format: ValueFormat = options.format == .binary ? .binary : .text
         let detection = redactor.map { CopyDetection(redactor: $0, isBinary: format == .binary) }
         let masks = columns.map { column in
-            column.map { PreparedMask(ColumnMask(type: $0.type, format: format, strategy: $0.strategy)) }
+            column.map { PreparedMask(ColumnMask(shape: $0.shape, format: format, strategy: $0.strategy)) }
                 ?? detection.map { .detect($0) }
         }
         detectsOnly = columns.allSatisfy { $0 == nil } ? redactor : nil

@@ -23,7 +23,7 @@ struct CopyTextMachine: Sendable {
                     switch mask {
                     case .null: null
                     case .constant(let bytes): Self.escaped(bytes, delimiter: delimiter)
-                    case .partial, .hash, .detect: nil
+                    default: nil
                     }
                 return CopyColumn(
                     mask: mask, nullLength: null.count, fieldLimit: fieldLimit,
@@ -182,13 +182,5 @@ extension PreparedMask {
     func outcome(of value: [UInt8]) -> Outcome {
         if case .detect(let detection) = self { return detection.outcome(of: value) }
         return replacement(of: value).map { .value($0) } ?? .null
-    }
-
-    /// The replacement's bytes, nil for NULL.
-    private func replacement(of value: [UInt8]) -> [UInt8]? {
-        if case .constant(let bytes) = self { return bytes }
-        return withUnsafeTemporaryAllocation(byteCount: ValueMask.maximumReplacementBytes, alignment: 1) { room in
-            value.withUnsafeBytes { write(replacementOf: $0, to: room) }.map { Array(room[..<$0]) }
-        }
     }
 }

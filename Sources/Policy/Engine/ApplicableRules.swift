@@ -71,6 +71,11 @@ final class ApplicableRules: Sendable {
         return needs
     }
 
+    /// Whether the rule that decided lets masked values be copied.
+    func allowsMaskedCopies(_ verdict: Verdict) -> Bool {
+        verdict.decision != .deny && rules.contains { $0.rule.id == verdict.rule && $0.namesMaskedCopies }
+    }
+
     private func candidates(_ facts: inout Facts, at time: WallTime, usingIndex: Bool) -> RuleSetBits {
         var found = usingIndex ? index.candidates(&facts) : index.all
         if let windows { found.subtract(windows.state(at: time).closed) }

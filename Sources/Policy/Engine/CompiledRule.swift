@@ -52,6 +52,7 @@ final class CompiledRule: Sendable {
     var namesUnparsed: Bool { what.unparsed == true || what.kinds.contains { $0.names("unparsed") } }
     var namesOpaque: Bool { what.opaque == true }
     var dependsOnNames: Bool { !what.tables.isEmpty }
+    var namesMaskedCopies: Bool { what.copiesMaskedData == true }
     var asksForRows: Bool { what.estimatedRows != nil }
 
     func holds(_ facts: inout Facts) -> Holding {
@@ -234,6 +235,8 @@ extension What {
         case callsProcedure = "calls_procedure"
         case movesData = "moves_data"
         case unboundedRead = "unbounded_read"
+        case copiesMaskedData = "copies_masked_data"
+        case probesMaskedData = "probes_masked_data"
         case estimatedRows = "estimated_rows"
     }
 
@@ -243,6 +246,7 @@ extension What {
             (.missingWhere, missingWhere, .unboundedWrite), (.copyProgram, copyProgram, .copyProgram), (.copyFile, copyFile, .copyFile),
             (.unknownFunction, unknownFunction, .callsUnknownFunction), (.callsProcedure, callsProcedure, .callsProcedure),
             (.movesData, movesData, .movesData), (.unboundedRead, unboundedRead, .unboundedRead),
+            (.copiesMaskedData, copiesMaskedData, .copiesMaskedData), (.probesMaskedData, probesMaskedData, .probesMaskedData),
         ]
         return all.compactMap { part, wanted, flag in wanted.map { (part, $0, flag) } }
     }

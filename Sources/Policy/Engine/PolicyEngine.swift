@@ -92,6 +92,12 @@ public final class PolicyEngine: Sendable {
         return rules(for: permit).needsRowEstimate(action, resolver, at: time)
     }
 
+    /// Whether the rule that gave `verdict` says that masked values may be copied (`copies_masked_data: true`): without such a rule
+    /// what copies them is denied, whatever else allows it.
+    public func allowsMaskedCopies(_ verdict: Verdict, under permit: Permit) -> Bool {
+        rules(for: permit).allowsMaskedCopies(verdict)
+    }
+
     /// Decides one action as ``judge(_:under:resolver:at:)`` does, and tells what became of each rule on the way.
     public func explain(_ action: Action, under permit: Permit, resolver: any NameResolver, at time: WallTime) -> Explanation {
         rules(for: permit).explain(action, resolver, at: time, among: rules, permit)
@@ -111,6 +117,11 @@ public final class PolicyEngine: Sendable {
     public func detection(for permit: Permit) -> Detection? {
         let rules = document.detect.filter { $0.applies(to: permit.principal, at: permit.target) }
         return rules.isEmpty ? nil : Detection(rules: rules, definitions: document.detectors)
+    }
+
+    /// The masks of the target that do not apply to the holder of `permit`, by their ids.
+    public func exceptedMasks(for permit: Permit) -> [String] {
+        document.masks.filter { $0.place.matches(permit.target) && $0.except?.matches(permit.principal) == true }.map(\.id)
     }
 
     /// The budgets that the holder of `permit` spends from, in the file's order.

@@ -147,6 +147,11 @@ public struct What: Sendable, Hashable, Codable {
     public var movesData: Bool?
     /// A query whose result may be a table's whole content.
     public var unboundedRead: Bool?
+    /// Values of a column that is masked for the caller are put where they are not masked. Such an action is denied unless the
+    /// rule that decides says `true` here.
+    public var copiesMaskedData: Bool?
+    /// A column that is masked for the caller chooses rows or their order, or may be told by an error.
+    public var probesMaskedData: Bool?
     /// How many rows the server expects the statement to work on.
     public var estimatedRows: RowCondition?
 
@@ -154,7 +159,7 @@ public struct What: Sendable, Hashable, Codable {
         kinds: [KindPattern] = [], tables: [NamePattern] = [], functions: [NamePattern] = [], settings: [Glob] = [],
         missingWhere: Bool? = nil, opaque: Bool? = nil, unparsed: Bool? = nil, copyProgram: Bool? = nil, copyFile: Bool? = nil,
         unknownFunction: Bool? = nil, multiStatement: Bool? = nil, callsProcedure: Bool? = nil, movesData: Bool? = nil,
-        unboundedRead: Bool? = nil, estimatedRows: RowCondition? = nil
+        unboundedRead: Bool? = nil, copiesMaskedData: Bool? = nil, probesMaskedData: Bool? = nil, estimatedRows: RowCondition? = nil
     ) {
         self.kinds = kinds
         self.tables = tables
@@ -170,6 +175,8 @@ public struct What: Sendable, Hashable, Codable {
         self.callsProcedure = callsProcedure
         self.movesData = movesData
         self.unboundedRead = unboundedRead
+        self.copiesMaskedData = copiesMaskedData
+        self.probesMaskedData = probesMaskedData
         self.estimatedRows = estimatedRows
     }
 
@@ -210,11 +217,51 @@ public struct MaskRule: Sendable, Hashable, Codable {
         case hash
         /// NULL.
         case null
+        /// A keyed pseudonym of the value's own shape.
+        case token
+        /// Dates move by a number of days that the key decides.
+        case dateShift = "date_shift"
+        /// Numbers become the nearest multiple.
+        case round
+    }
+
+    /// What a strategy is told; nil is what it does without. Each belongs to one strategy, or a few: the loader checks that.
+    public struct Options: Sendable, Hashable, Codable {
+        /// Of partial: characters that stay at the beginning and at the end.
+        public var keepFirst: Int?
+        public var keepLast: Int?
+        /// Of partial: what stands for the hidden ones.
+        public var character: String?
+        /// Of partial: what stands behind the last `@` stays.
+        public var keepDomain: Bool?
+        /// Of token and date_shift: columns with the same domain have the same keys.
+        public var domain: String?
+        /// Of date_shift: the most days.
+        public var days: Int?
+        /// Of round: a decimal.
+        public var step: String?
+
+        public init(
+            keepFirst: Int? = nil, keepLast: Int? = nil, character: String? = nil, keepDomain: Bool? = nil, domain: String? = nil,
+            days: Int? = nil, step: String? = nil
+        ) {
+            self.keepFirst = keepFirst
+            self.keepLast = keepLast
+            self.character = character
+            self.keepDomain = keepDomain
+            self.domain = domain
+            self.days = days
+            self.step = step
+        }
     }
 
     public var id: String
     public var columns: [ColumnPattern]
     public var strategy: Strategy
+    /// nil where nothing is said, so that policies without options keep their version.
+    public var options: Options?
+    /// Who may let a session see clear values for a time, and on which terms; nil: nobody.
+    public var unmask: HoldTerms?
     /// Who sees clear values; nil: nobody.
     public var except: Who?
     public var place: Where
@@ -222,19 +269,21 @@ public struct MaskRule: Sendable, Hashable, Codable {
     public var sourceLine: Int?
 
     public init(
-        id: String, columns: [ColumnPattern], strategy: Strategy, except: Who? = nil, where place: Where = Where(),
-        sourceLine: Int? = nil
+        id: String, columns: [ColumnPattern], strategy: Strategy, options: Options? = nil, except: Who? = nil,
+        unmask: HoldTerms? = nil, where place: Where = Where(), sourceLine: Int? = nil
     ) {
         self.id = id
         self.columns = columns
         self.strategy = strategy
+        self.options = options
+        self.unmask = unmask
         self.except = except
         self.place = place
         self.sourceLine = sourceLine
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, columns, strategy, except
+        case id, columns, strategy, options, except, unmask
         case place = "where"
     }
 

@@ -5,6 +5,8 @@ import NIOCore
 
 /// The setting by which a session says why it does something that must be approved.
 let reasonSetting = "gatehouse.reason"
+/// The setting by which a session asks for clear values of masked columns, and says why; empty or reset, the masks are back.
+let unmaskSetting = "gatehouse.unmask"
 
 /// What was decided of one statement text (or of one protocol request that is not text).
 ///
@@ -81,6 +83,8 @@ final class Judgement {
         static let definesNames = Effects(rawValue: 1 << 3)
         static let freesNames = Effects(rawValue: 1 << 4)
         static let givesReason = Effects(rawValue: 1 << 5)
+        /// Asks for clear values, or for no more of them.
+        static let changesMasks = Effects(rawValue: 1 << 6)
 
         init(rawValue: UInt8) { self.rawValue = rawValue }
 
@@ -94,6 +98,7 @@ final class Judgement {
                 if action.defines != nil { effects.insert(.definesNames) }
                 if !action.kinds.isDisjoint(with: ["deallocate", "close", "discard"]) { effects.insert(.freesNames) }
                 if action.settings.contains(where: { $0.name == reasonSetting }) { effects.insert(.givesReason) }
+                if action.settings.contains(where: { $0.name == nil || $0.name == unmaskSetting }) { effects.insert(.changesMasks) }
                 let named = action.settings.contains { $0.name == nil || $0.name == "search_path" || $0.name == "role" }
                 if named || action.kinds.contains("discard") || action.kinds.contains("set.role") { effects.insert(.changesSearchPath) }
             }

@@ -334,6 +334,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         _ journal: Journal, _ permitted: Permitted, _ startup: ClientStartup, _ database: String, _ upstream: UpstreamConnector.Connection
     ) throws -> SessionRecorder {
         let permit = permitted.permit
+        let clearMasks = gateway.configuration.policy.exceptedMasks(for: permit)
         let recorder = try SessionRecorder(
             session: permitted.session, journal: journal, clock: gateway.clock,
             start: { monotonic in
@@ -345,7 +346,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
             },
             identity: SessionIdentity(
                 principal: permit.principal, grantingRule: permit.grantedBy.rule, grantingGroup: permit.grantedBy.group,
-                policyVersion: permit.policyVersion))
+                policyVersion: permit.policyVersion, clearMasks: clearMasks.isEmpty ? nil : clearMasks))
         try recorder.record(
             upstream: UpstreamConnection(
                 address: "\(permit.target.host):\(permit.target.port)", user: permit.role.user, isEncrypted: upstream.isEncrypted,
@@ -357,14 +358,13 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         _ permitted: Permitted, _ startup: ClientStartup, _ database: String, _ loopRecorder: LoopRecorder, _ recorder: SessionRecorder,
         _ analyzer: StatementAnalyzer, _ catalog: TargetCatalog?, _ loop: any EventLoop
     ) -> RelaySession {
-        let policy = gateway.configuration.policy
         let estimator = postgres.shared.estimator(
             of: permitted.target, database: database, secrets: gateway.secrets, logger: gateway.logger)
         let isReplication = startup.replication != .none
         let judge = SessionJudge(
             gateway: gateway, permit: permitted.permit, admittedUnder: permitted.generation, catalog: catalog, isReplication: isReplication,
             searchPathIsKnown: !startup.settings.contains { $0.name == "search_path" || $0.name == "role" || $0.name == nil },
-            maskRules: columnMaskRules(policy.masks(for: permitted.permit)), hasEstimator: estimator != nil,
+            hasEstimator: estimator != nil,
             invalidateCatalogs: { [shared = postgres.shared] in shared.invalidateCatalogs(of: permitted.target.name, database: database) })
         var machine = RelayMachine(judge: judge, analyzer: analyzer, limits: gateway.configuration.limits, isReplication: isReplication)
         machine.sessionHold = sessionHold

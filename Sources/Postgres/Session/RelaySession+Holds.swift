@@ -45,7 +45,8 @@ extension RelaySession {
         let loop = eventLoop
         let bound = NIOLoopBound((self, hold), eventLoop: loop)
         hold.wait = gateway.approvals.open(
-            request(held, terms), text: text(held), reason: judge.reason ?? statedReason(inApplicationName: facts.application),
+            request(held, terms), text: text(held),
+            reason: judge.unmaskReason(held.judgement) ?? judge.reason ?? statedReason(inApplicationName: facts.application),
             opened: { approval in
                 loop.execute {
                     let (session, hold) = bound.value
@@ -72,6 +73,8 @@ extension RelaySession {
         // Where names may mean something else another time, an approval is good for this once only.
         let names = judge.namesAreOrdinary ? "names \(judge.searchPath)" : "names of \(permitted.session) at \(held.offset)"
         content.append(Array(names.utf8))
+        // Clear values are for this session alone.
+        if judge.unmaskReason(held.judgement) != nil { content.append(Array("clear values of \(permitted.session)".utf8)) }
         return ApprovalRequest(
             subject: held.what == .session ? .session : .action, node: gateway.node, session: permitted.session,
             protocolName: permit.target.protocolName, target: permit.target.name, role: permit.role.name, database: facts.database,
@@ -155,6 +158,7 @@ extension RelaySession {
         switch outcome {
         case .granted(let approval):
             recordApproval(approval, .granted)
+            judge.granted(approval)
             settle(hold.held, by: hold.isCancelled ? .refused(cancelled(hold.held, approval)) : .granted(approval: approval.id))
         case .refused(let approval):
             recordApproval(approval, approval.state == .denied ? .denied : approval.state == .expired ? .expired : .withdrawn)

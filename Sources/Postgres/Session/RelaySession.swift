@@ -77,6 +77,15 @@ final class RelaySession: CommitWaiter {
                     permitted, at: gateway.clock.wallTime(), verdict: judgement.verdict, actions: judgement.actions,
                     policyVersion: gateway.configuration.policy.version))
         }
+        judge.masksChanged = { [output] lift, event in
+            let approval = lift.approval
+            output.recorder.tick()
+            output.recorder.record(
+                approval: ApprovalRecord(
+                    approval: approval.id, event: event, rule: approval.request.rule, reason: approval.reason, votes: [],
+                    masks: lift.masks.map(\.id)))
+            output.markDirty()
+        }
     }
 
     /// What approvals are told of the session.

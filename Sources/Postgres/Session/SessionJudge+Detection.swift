@@ -70,21 +70,28 @@ extension SessionJudge {
 enum Detecting {
     /// More kept ones are forgotten, which costs the time to make them.
     private static let mostKept = 64
-    private static let kept = Mutex<[Detection: Redactor]>([:])
+
+    private struct Wanted: Hashable {
+        var detection: Detection
+        var key: MaskKey
+    }
+
+    private static let kept = Mutex<[Wanted: Redactor]>([:])
 
     /// nil where nothing is looked for; or, with `isMissing`, where it cannot be had.
-    static func redactor(_ policy: PolicyEngine, _ permit: Permit) -> (Redactor?, isMissing: Bool) {
+    static func redactor(_ policy: PolicyEngine, _ permit: Permit, key: MaskKey) -> (Redactor?, isMissing: Bool) {
         guard let detection = policy.detection(for: permit) else { return (nil, false) }
+        let wanted = Wanted(detection: detection, key: key)
         return kept.withLock { kept in
-            if let known = kept[detection] { return (known, false) }
-            guard let made = redactor(detection) else { return (nil, true) }
+            if let known = kept[wanted] { return (known, false) }
+            guard let made = redactor(detection, key) else { return (nil, true) }
             if kept.count >= mostKept { kept.removeAll() }
-            kept[detection] = made
+            kept[wanted] = made
             return (made, false)
         }
     }
 
-    private static func redactor(_ detection: Detection) -> Redactor? {
+    private static func redactor(_ detection: Detection, _ key: MaskKey) -> Redactor? {
         var choices: [Redactor.Choice] = []
         let own = detection.definitions.compactMap { definition in
             try? Detector(
@@ -101,7 +108,7 @@ enum Detecting {
                 switch rule.strategy {
                 case .redact: .redact
                 case .partial: .partial
-                case .hash: .hash(MaskKeys.node)
+                case .hash: .hash(key)
                 }
             choices.append(Redactor.Choice(detector: detector, minimum: rule.minimumConfidence, strategy: strategy))
         }

@@ -17,13 +17,19 @@ final class SessionJudge: RelayJudge {
     private static let keptNameBytes = 16 * 1_048_576
 
     let gateway: Gateway
-    private var configuration: LiveConfiguration
+    var configuration: LiveConfiguration
     private(set) var permit: Permit
     let catalog: TargetCatalog?
     /// Makes every reader of this database's catalog read it again, those of other roles too.
     private let invalidateCatalogs: () -> Void
     private let isReplication: Bool
-    private var maskRules: [ColumnMaskRule]
+    /// The masks that are in force, and what of them is lifted.
+    var maskRules: [ColumnMaskRule] = []
+    var lifted: [LiftedMasks] = []
+    /// When approvals that were granted to this session end.
+    var grants: [String: Approval] = [:]
+    /// Told when masks are lifted, and when they are back.
+    var masksChanged: ((LiftedMasks, ApprovalRecord.Event) -> Void)?
     /// What looks into all text that goes to the client.
     private(set) var redactor: Redactor?
     /// It is asked for, and could not be made: then nothing runs.
@@ -36,7 +42,7 @@ final class SessionJudge: RelayJudge {
     var ending: SpentBudget?
     var hasBudgets: Bool { !budgets.isEmpty }
 
-    private var kept: [ObjectIdentifier: Judgement] = [:]
+    var kept: [ObjectIdentifier: Judgement] = [:]
     private var catalogGeneration: UInt64 = 0
     private var lastSnapshot: ObjectIdentifier?
     /// What SQL gave names to. Never shortened: a name stands for everything that it ever stood for.
@@ -44,7 +50,7 @@ final class SessionJudge: RelayJudge {
     /// What the session last gave as its reason (`SET gatehouse.reason = '...'`).
     private(set) var reason: String?
     private var namedBytes = 0
-    private var meaning: UInt64 = 0
+    var meaning: UInt64 = 0
     var searchPathIsKnown: Bool
     private var schemaChanged = false
     var ranUnknownCode = false
@@ -58,7 +64,7 @@ final class SessionJudge: RelayJudge {
 
     init(
         gateway: Gateway, permit: Permit, admittedUnder: UInt64, catalog: TargetCatalog?, isReplication: Bool, searchPathIsKnown: Bool,
-        maskRules: [ColumnMaskRule], hasEstimator: Bool, invalidateCatalogs: @escaping () -> Void
+        hasEstimator: Bool, invalidateCatalogs: @escaping () -> Void
     ) {
         self.invalidateCatalogs = invalidateCatalogs
         self.hasEstimator = hasEstimator
@@ -70,10 +76,10 @@ final class SessionJudge: RelayJudge {
         self.catalog = catalog
         self.isReplication = isReplication
         self.searchPathIsKnown = searchPathIsKnown
-        self.maskRules = maskRules
-        (redactor, lacksRedactor) = Detecting.redactor(configuration.policy, permit)
+        (redactor, lacksRedactor) = Detecting.redactor(configuration.policy, permit, key: gateway.maskKey)
         budgets = configuration.policy.budgets(for: permit)
         dependsOnTime = configuration.policy.dependsOnTime(permit)
+        takeMasks()
     }
 
     /// Takes a new configuration over. The refusal, when the session may not go on under it.
@@ -88,8 +94,8 @@ final class SessionJudge: RelayJudge {
         case .failure(let refusal): return refusal
         case .success(let permit):
             self.permit = permit
-            maskRules = columnMaskRules(configuration.policy.masks(for: permit))
-            (redactor, lacksRedactor) = Detecting.redactor(configuration.policy, permit)
+            takeMasks()
+            (redactor, lacksRedactor) = Detecting.redactor(configuration.policy, permit, key: gateway.maskKey)
             budgets = configuration.policy.budgets(for: permit)
             dependsOnTime = configuration.policy.dependsOnTime(permit)
             return nil
@@ -101,6 +107,7 @@ final class SessionJudge: RelayJudge {
     }
 
     var epoch: Judgement.Epoch {
+        if !lifted.isEmpty { endLifted() }
         let snapshot = catalog?.snapshot?.identity
         if snapshot != lastSnapshot {
             lastSnapshot = snapshot
@@ -220,11 +227,15 @@ final class SessionJudge: RelayJudge {
         _ actions: [Action], _ epoch: Judgement.Epoch, _ analysis: Analysis?, isEstimated: Bool = false
     ) -> Judgement {
         let resolver: any NameResolver = catalog?.snapshot?.resolver(searchPath: context.searchPath) ?? UnknownNames()
+        let actions = withMaskFacts(actions)
+        /// The places of actions that a rule lets copy masked values.
+        var copying: Set<Int> = []
         var verdict = Verdict(decision: .allow, rule: "gatehouse.empty")
         let now = gateway.clock.wallTime()
         for (index, action) in actions.enumerated() {
             let next = configuration.policy.judge(action, under: permit, resolver: resolver, at: now)
             // The strictest counts, and of several as strict the first.
+            if configuration.policy.allowsMaskedCopies(next, under: permit) { copying.insert(index) }
             if index == 0 || next.decision.isStricter(than: verdict.decision) { verdict = next }
             if verdict.decision == .deny { break }
         }
@@ -233,7 +244,10 @@ final class SessionJudge: RelayJudge {
                 decision: .deny, rule: "gatehouse.names", reason: "This session has named too many statements and cursors.",
                 hint: "Connect anew, or use the same names again.", category: .limit)
         }
-        if verdict.decision != .deny, let refused = maskRefusal(actions) ?? detectionRefusal(actions) { verdict = refused }
+        if verdict.decision != .deny, let refused = maskRefusal(actions, copying: copying) ?? detectionRefusal(actions) {
+            verdict = refused
+        }
+        if verdict.decision == .allow, let question = unmaskVerdict(actions) { verdict = question }
         let needsEstimate =
             hasEstimator && !isEstimated && actions.count == 1
             && configuration.policy.needsRowEstimate(
@@ -241,8 +255,20 @@ final class SessionJudge: RelayJudge {
         return make(actions, verdict, epoch, analysis, needsEstimate: needsEstimate)
     }
 
+    /// What the actions do with columns that are masked for this session: the catalog knows it, and rules may ask for it.
+    private func withMaskFacts(_ actions: [Action]) -> [Action] {
+        guard !maskRules.isEmpty, let planner = catalog?.planner(for: maskRules) else { return actions }
+        let context = context
+        return actions.map { action in
+            var action = action
+            action.flags.subtract([.copiesMaskedData, .probesMaskedData])
+            action.flags.formUnion(planner.facts(of: action, in: context))
+            return action
+        }
+    }
+
     /// Statements whose answers cannot be masked, or that would carry masked values elsewhere.
-    private func maskRefusal(_ actions: [Action]) -> Verdict? {
+    private func maskRefusal(_ actions: [Action], copying: Set<Int>) -> Verdict? {
         guard !maskRules.isEmpty else { return nil }
         guard let planner = catalog?.planner(for: maskRules) else {
             return Verdict(
@@ -250,13 +276,13 @@ final class SessionJudge: RelayJudge {
                 hint: "Try again; if it stays so, ask whoever runs this gateway.", category: .masking)
         }
         let context = context
-        for action in actions {
+        for (index, action) in actions.enumerated() {
             if !action.kinds.isDisjoint(with: ["function_call", "replication"]) {
                 return Verdict(
                     decision: .deny, rule: "gatehouse.mask", reason: "The answers of function calls and replication cannot be masked.",
                     hint: "Use SELECT instead.", category: .masking)
             }
-            if let reason = planner.refusal(of: action, in: context) {
+            if let reason = planner.refusal(of: action, in: context, allowsCopies: copying.contains(index)) {
                 return Verdict(
                     decision: .deny, rule: "gatehouse.mask", reason: reason, hint: "Read the columns with a SELECT instead.",
                     category: .masking)
@@ -302,7 +328,9 @@ final class SessionJudge: RelayJudge {
         _ actions: [Action], _ verdict: Verdict, _ epoch: Judgement.Epoch, _ analysis: Analysis?, needsEstimate: Bool = false
     ) -> Judgement {
         let kinds = Set(actions.flatMap(\.kinds))
-        let ruling = VerdictRecord.Ruling(verdict: verdict, kinds: kinds, policyVersion: configuration.policy.version)
+        let ruling = VerdictRecord.Ruling(
+            verdict: verdict, kinds: kinds, policyVersion: configuration.policy.version,
+            flags: actions.reduce(into: []) { $0.formUnion($1.flags) })
         let planner = catalog?.planner(for: maskRules)
         let context = context
         var reveals = mayRevealMasked(actions)
@@ -329,15 +357,14 @@ final class SessionJudge: RelayJudge {
     }
 
     func rowMask(for columns: [ResultColumn], of judgements: [Judgement]) -> RowMaskOutcome {
+        if !lifted.isEmpty { endLifted() }
         let fields = columns.map { column in
             MaskableColumn(
                 name: column.name, tableOID: column.tableOID, attnum: column.attributeNumber, typeOID: column.typeOID,
                 format: ValueFormat(rawValue: column.format) ?? .binary)
         }
         guard !maskRules.isEmpty else { return detecting(nil, in: columns) }
-        guard let planner = catalog?.planner(for: maskRules) else {
-            return outcome(MaskPlan.withholdingAll(fields), columns)
-        }
+        guard let planner = catalog?.planner(for: maskRules) else { return detecting(MaskPlan.withholdingAll(fields), in: columns) }
         let context = context
         var plans: [MaskPlan] = []
         for action in judgements.flatMap(\.actions) {
@@ -349,17 +376,15 @@ final class SessionJudge: RelayJudge {
             plans.append(plan)
         }
         hasRefreshed = false
-        guard let strictest = plans.max(by: { masked($0) < masked($1) }) else { return outcome(MaskPlan.withholdingAll(fields), columns) }
+        guard let strictest = plans.max(by: { masked($0) < masked($1) }) else {
+            return detecting(MaskPlan.withholdingAll(fields), in: columns)
+        }
         // Several statements may be behind one result: only a plan that covers every other one will do.
         let covers = plans.allSatisfy { plan in zip(plan.decisions, strictest.decisions).allSatisfy { $0.isPass || !$1.isPass } }
-        return outcome(covers ? strictest : MaskPlan.withholdingAll(fields), columns)
+        return detecting(covers ? strictest : MaskPlan.withholdingAll(fields), in: columns)
     }
 
     private func masked(_ plan: MaskPlan) -> Int { plan.decisions.count { !$0.isPass } }
-
-    private func outcome(_ plan: MaskPlan, _ columns: [ResultColumn]) -> RowMaskOutcome {
-        detecting(plan, in: columns)
-    }
 
     // MARK: - What statements do to the session
 
@@ -392,6 +417,7 @@ final class SessionJudge: RelayJudge {
         if effects.contains(.givesReason) {
             for change in judgement.actions.flatMap(\.settings) where change.name == reasonSetting { reason = change.value }
         }
+        if effects.contains(.changesMasks) { changeMasks(judgement) }
         if effects.contains(.definesNames) {
             for action in judgement.actions {
                 if let name = action.defines { remember(name, action) }
@@ -421,29 +447,4 @@ final class SessionJudge: RelayJudge {
     }
 
     var stringSettingIsUncertain: Bool { unknownCodeSinceReady }
-}
-
-/// Policy's masks in the words of the target's catalog.
-func columnMaskRules(_ masks: [MaskRule]) -> [ColumnMaskRule] {
-    masks.map { mask in
-        let strategy: MaskStrategy =
-            switch mask.strategy {
-            case .redact: .redact
-            case .partial: .partial
-            case .hash: .hash(MaskKeys.node)
-            case .null: .null
-            }
-        return ColumnMaskRule(
-            id: mask.id,
-            columns: mask.columns.map {
-                ColumnMaskRule.Pattern(schema: $0.schema.description, table: $0.table.description, column: $0.column.description)
-            }, strategy: strategy)
-    }
-}
-
-/// The key of hashed masks.
-enum MaskKeys {
-    /// Drawn when the process starts: equal values have equal hashes for as long as it runs, and nobody can try values out
-    /// against a recording later.
-    static let node = MaskKey()
 }

@@ -86,7 +86,7 @@ public struct PostgresTranscript {
     private func approval(_ record: ApprovalRecord) -> [String: TranscriptEvent.Value] {
         [
             "approval": .string(record.approval), "event": .string(record.event.rawValue), "rule": .string(record.rule),
-            "reason": .string(record.reason),
+            "reason": .string(record.reason), "masks": record.masks.map { .list($0.map { .string($0) }) } ?? .null,
             "votes": .list(
                 record.votes.map { vote in
                     .object([
@@ -104,6 +104,7 @@ public struct PostgresTranscript {
                 "user": .string(principal.user), "issuer": .string(principal.issuer), "subject": .string(principal.subject),
                 "groups": .list(principal.groups.map { .string($0) }),
             ]),
+            "clear_masks": identity.clearMasks.map { .list($0.map { .string($0) }) } ?? .null,
             "granted_by": .string(identity.grantingGroup.map { "\(identity.grantingRule), group \($0)" } ?? identity.grantingRule),
         ]
     }

@@ -4,6 +4,8 @@ public struct ApprovalRecord: Sendable, Hashable, Codable {
         case requested, granted, denied, expired, withdrawn
         /// The session waits no more, and the request stays open for a retry.
         case left
+        /// From here on the session sees clear values of `masks`, and from there on no more.
+        case unmasked, masked
     }
 
     /// What one person said.
@@ -29,8 +31,11 @@ public struct ApprovalRecord: Sendable, Hashable, Codable {
     /// The requester's.
     public var reason: String
     public var votes: [Vote]
+    /// Of `unmasked` and `masked`: the masks' ids.
+    public var masks: [String]?
 
-    public init(approval: String, event: Event, rule: String, reason: String, votes: [Vote]) {
+    public init(approval: String, event: Event, rule: String, reason: String, votes: [Vote], masks: [String]? = nil) {
+        self.masks = masks
         self.approval = approval
         self.event = event
         self.rule = rule

@@ -49,8 +49,13 @@ public struct SessionIdentity: Sendable, Hashable, Codable {
     /// The group of the principal that the rule matched, when it matched by one.
     public var grantingGroup: String?
     public var policyVersion: String
+    /// The masks of the target that the principal is excepted from, by their ids: what they cover is seen in clear.
+    public var clearMasks: [String]?
 
-    public init(principal: Principal, grantingRule: String, grantingGroup: String? = nil, policyVersion: String) {
+    public init(
+        principal: Principal, grantingRule: String, grantingGroup: String? = nil, policyVersion: String, clearMasks: [String]? = nil
+    ) {
+        self.clearMasks = clearMasks
         self.principal = principal
         self.grantingRule = grantingRule
         self.grantingGroup = grantingGroup

@@ -20,14 +20,21 @@ public struct VerdictRecord: Sendable, Hashable {
         public var policyVersion: String
         /// The approval that let it through, or that is waited for.
         public var approval: String?
+        /// What it does with columns that are masked for its session: `copies_masked_data`, `probes_masked_data`; nil: neither.
+        public var masked: [String]?
 
-        public init(verdict: Verdict, kinds: some Sequence<String>, policyVersion: String) {
+        public init(verdict: Verdict, kinds: some Sequence<String>, policyVersion: String, flags: Action.Flags = []) {
             decision = verdict.decision
             rule = verdict.rule
             reason = verdict.reason
             self.kinds = kinds.sorted()
             self.policyVersion = policyVersion
             approval = verdict.approval
+            let named: [(Action.Flags, String)] = [
+                (.copiesMaskedData, "copies_masked_data"), (.probesMaskedData, "probes_masked_data"),
+            ]
+            let found = named.filter { flags.contains($0.0) }.map(\.1)
+            masked = found.isEmpty ? nil : found
         }
 
         /// The bytes to give to `Journal.appendVerdict`; keep them.

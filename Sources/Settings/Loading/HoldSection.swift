@@ -12,6 +12,14 @@ extension SettingsReader {
             }
             return nil
         }
+        if effect != .hold, effect != nil {
+            problems.error(section.place, "`\(section.path)` belongs to a rule with effect: hold")
+        }
+        return readTerms(section)
+    }
+
+    /// Who approves, and on which terms.
+    func readTerms(_ section: Section) -> HoldTerms? {
         defer { section.finish() }
         guard let list = section.list("approvers") else {
             if !section.has("approvers") { _ = section.required("approvers", like: "[managers]") }
@@ -25,9 +33,6 @@ extension SettingsReader {
             transactionWaitSeconds: seconds(section, "wait_in_transaction", within: 0...3_600, orElse: 30),
             validSeconds: seconds(section, "valid", within: 1...30 * 86_400, orElse: 3_600),
             use: section.choice("use") ?? .once, breakGlass: section.list("break_glass")?.map(\.text) ?? [])
-        if effect != .hold, effect != nil {
-            problems.error(section.place, "`\(section.path)` belongs to a rule with effect: hold")
-        }
         if terms.waitSeconds > terms.validSeconds {
             problems.error(section.place, "`\(section.path)`: wait is longer than valid, after which no approval counts")
         }

@@ -74,27 +74,6 @@ extension SettingsReader {
             sourceLine: section.place.line)
     }
 
-    private func readMask(_ section: Section, _ targets: [ReadTarget]) -> MaskRule? {
-        defer { section.finish() }
-        let id = readID(section)
-        let columns = section.list("columns")?.compactMap { scalar in
-            context.parse(scalar, section.name("columns")) { text throws(ValueError) in
-                do { return try ColumnPattern(text) } catch { throw ValueError(message: "cannot be read: \(error)") }
-            }
-        }
-        if !section.has("columns") { _ = section.required("columns", like: "[public.customers.ssn]") }
-        if !section.has("strategy") { _ = section.required("strategy", like: "redact") }
-        let strategy: MaskRule.Strategy? = section.choice("strategy")
-        let except = readOptionalWho(section, "except")
-        if let except, except == Who() {
-            problems.error(
-                section.place(of: "except"), "`\(section.name("except"))` names nobody, which would mean everybody; leave it out")
-        }
-        let place = readOptionalWhere(section, targets) ?? Where()
-        guard let id, let columns, let strategy else { return nil }
-        return MaskRule(id: id, columns: columns, strategy: strategy, except: except, where: place, sourceLine: section.place.line)
-    }
-
     func readWhole<Value>(_ section: Section, _ read: (Section) -> Value) -> Value {
         defer { section.finish() }
         return read(section)
@@ -179,6 +158,8 @@ extension SettingsReader {
         what.callsProcedure = section.boolean("calls_procedure")
         what.movesData = section.boolean("moves_data")
         what.unboundedRead = section.boolean("unbounded_read")
+        what.copiesMaskedData = section.boolean("copies_masked_data")
+        what.probesMaskedData = section.boolean("probes_masked_data")
         what.estimatedRows = section.value("estimated_rows") { text throws(ValueError) in
             guard let condition = RowCondition(text) else {
                 throw ValueError(message: "is not a condition on rows: write \">10000\", \"<=500\" or unknown")

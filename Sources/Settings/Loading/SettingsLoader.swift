@@ -135,6 +135,7 @@ struct SettingsReader {
         let limits = readLimits(root)
         let events = readEvents(root)
         let webhooks = readWebhooks(root)
+        let maskKey = readMaskKey(root)
         root.finish()
         checkAddresses(listeners, admin)
 
@@ -143,7 +144,7 @@ struct SettingsReader {
             node: node, dataDirectory: dataDirectory, log: log, recording: recording, store: store, retention: retention,
             admin: admin, issuers: issuers.map(\.value),
             listeners: listeners.map(\.value), targets: targets.map(\.target), policy: policy, limits: limits, events: events,
-            webhooks: webhooks)
+            webhooks: webhooks, maskKey: maskKey)
     }
 
     /// Names travel in login names, file names and evidence, so they are kept plain.

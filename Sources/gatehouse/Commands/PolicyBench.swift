@@ -1,3 +1,4 @@
+import Analysis
 import ArgumentParser
 import Foundation
 import GatehouseCore
@@ -13,6 +14,8 @@ extension PolicyCommand {
         var rules = 1_000
         @Option(help: "How many actions are judged.")
         var actions = 200_000
+        @Flag(help: "Instead, microseconds for the lineage of a query of two kilobytes.")
+        var lineage = false
 
         func validate() throws {
             guard (1...100_000).contains(rules), (1...100_000_000).contains(actions) else {
@@ -21,6 +24,7 @@ extension PolicyCommand {
         }
 
         func run() throws {
+            if lineage { return try measureLineage() }
             let clock = SystemClock()
             let target = Target(
                 name: "bench", protocolName: .postgres, host: "db", port: 5432, database: "db",
@@ -43,6 +47,39 @@ extension PolicyCommand {
             let nanoseconds = Double(clock.monotonicNanoseconds() - started) / Double(actions)
             print(String(format: "%.4f", nanoseconds / 1_000))
             printNote("# \(rules) rules, \(actions) actions, \(denied) denied")
+        }
+
+        /// A report as a tool writes it: joins, common tables, windows, many computed columns.
+        private func measureLineage() throws {
+            let columns = (1...24).map { "sum(CASE WHEN o.c\($0) > 0 THEN o.c\($0) * l.c\($0) ELSE 0 END) AS total_\($0)" }
+            let text = Array(
+                """
+                WITH recent AS (SELECT * FROM app.orders WHERE c1 > now() - interval '30 days'), ranked AS (SELECT r.*, row_number() OVER
+                (PARTITION BY r.c2 ORDER BY r.c3 DESC) AS place FROM recent r) SELECT u.c1, upper(u.c2), \(columns.joined(separator: ", "))
+                FROM ranked o JOIN app.lines l ON l.c1 = o.c1 LEFT JOIN app.users u USING (c5) WHERE o.place < 10 AND EXISTS (SELECT 1
+                FROM app.users x WHERE x.c1 = o.c2) GROUP BY u.c1, 2 HAVING count(*) > 1 ORDER BY 1, 2 LIMIT 100
+                """.utf8)
+            let analysis = text.withUnsafeBytes { StatementAnalyzer.analyze($0, statementBytes: 1 << 20) }
+            guard let source = analysis.actions.first?.source else { throw ValidationError("the query was not analysed") }
+            let clock = SystemClock()
+            let rounds = 500
+            let started = clock.monotonicNanoseconds()
+            for _ in 0..<rounds where Lineage.of(source, in: BenchCatalog())?.columns?.count != 26 {
+                throw ValidationError("the query has no lineage")
+            }
+            print(String(format: "%.1f", Double(clock.monotonicNanoseconds() - started) / Double(rounds) / 1_000))
+            printNote("# \(text.count) bytes, \(rounds) rounds")
+        }
+
+        /// Three tables of forty columns.
+        private struct BenchCatalog: LineageCatalog {
+            private static let relations = ["orders", "lines", "users"].enumerated().map { number, name in
+                (name, LineageRelation(oid: UInt32(number), columns: (1...40).map { LineageRelation.Column(attnum: $0, name: "c\($0)") }))
+            }
+
+            func relations(named name: QualifiedName) -> [LineageRelation] {
+                Self.relations.filter { $0.0 == name.name }.map(\.1)
+            }
         }
 
         /// Tables, functions, settings, kinds and flags in turn, as a large policy has them; a few hold for the samples.

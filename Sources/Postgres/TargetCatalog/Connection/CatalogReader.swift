@@ -29,7 +29,7 @@ enum CatalogReader {
     // MARK: The questions
 
     private enum Part: Int, CaseIterable {
-        case session, searchPath, schemas, relations, columns, inheritance, dependencies, code, textRunners, views, types
+        case session, searchPath, schemas, relations, columns, inheritance, dependencies, code, textRunners, views, types, madeTypes
     }
 
     /// Everything before the SET is written so that no object of the account's own search path can be meant.
@@ -100,6 +100,17 @@ enum CatalogReader {
             UNION ALL SELECT t.oid, 25 FROM pg_type t JOIN pg_proc p ON p.oid = t.typinput
             WHERE t.typname = 'citext' AND p.proname = 'citextin' LIMIT \(bounds.links + 1)
             """
+        case .madeTypes:
+            // The server's own are known to masking. Servers before 14 have no multiranges, nor a column for them.
+            """
+            SELECT a.oid, 'a', a.typelem, 0 FROM pg_type a JOIN pg_type e ON e.oid = a.typelem AND e.typarray = a.oid
+            WHERE a.oid >= 16384 AND a.typdelim = ','
+            UNION ALL SELECT rngtypid, 'r', rngsubtype, 0 FROM pg_range WHERE rngtypid >= 16384
+            UNION ALL SELECT (to_jsonb(r) ->> 'rngmultitypid')::oid, 'm', rngsubtype, 0 FROM pg_range r
+            WHERE rngtypid >= 16384 AND to_jsonb(r) ? 'rngmultitypid'
+            UNION ALL SELECT c.reltype, 'c', a.atttypid, a.attnum FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+            WHERE c.relkind = 'c' AND c.oid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1, 4 LIMIT \(bounds.links + 1)
+            """
         }
     }
 
@@ -147,6 +158,10 @@ enum CatalogReader {
             }
         case .types:
             for row in rows { content.valueTypes[try result.number(row, 0)] = try result.number(row, 1) }
+        case .madeTypes:
+            for row in rows {
+                content.add(madeType: try result.number(row, 0), kind: try result.text(row, 1), of: try result.number(row, 2))
+            }
         }
     }
 

@@ -33,11 +33,14 @@ public struct ColumnMaskRule: Sendable, Hashable {
     public var id: String
     public var columns: [Pattern]
     public var strategy: MaskStrategy
+    /// Columns of one domain share the keys of tokens and date shifts; nil: each column has its own.
+    public var domain: String?
 
-    public init(id: String, columns: [Pattern], strategy: MaskStrategy) {
+    public init(id: String, columns: [Pattern], strategy: MaskStrategy, domain: String? = nil) {
         self.id = id
         self.columns = columns
         self.strategy = strategy
+        self.domain = domain
     }
 }
 

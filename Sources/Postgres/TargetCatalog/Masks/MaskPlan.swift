@@ -47,7 +47,7 @@ public struct MaskPlan: Sendable {
         self.decisions = decisions
         self.needsRefresh = needsRefresh
         let masks = zip(columns, decisions).map { column, decision -> ColumnMask? in
-            decision.mask(type: snapshot?.valueType(of: column.typeOID) ?? column.typeOID, format: column.format)
+            decision.mask(shape: snapshot?.shape(of: column.typeOID) ?? .scalar(column.typeOID), format: column.format)
         }
         rows = masks.allSatisfy { $0 == nil } ? nil : RowMask(columns: masks)
     }
@@ -69,11 +69,11 @@ public enum CopyPlan: Sendable, Hashable {
 }
 
 extension MaskDecision {
-    func mask(type: UInt32, format: ValueFormat) -> ColumnMask? {
+    func mask(shape: @autoclosure () -> ValueShape, format: ValueFormat) -> ColumnMask? {
         switch self {
         case .pass: nil
-        case .mask(_, let strategy): ColumnMask(type: type, format: format, strategy: strategy)
-        case .withhold: ColumnMask(type: type, format: format, strategy: .null)
+        case .mask(_, let strategy): ColumnMask(shape: shape(), format: format, strategy: strategy)
+        case .withhold: ColumnMask(shape: shape(), format: format, strategy: .null)
         }
     }
 }

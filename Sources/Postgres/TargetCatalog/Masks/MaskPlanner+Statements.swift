@@ -5,21 +5,36 @@ extension MaskPlanner {
     /// Why a statement must not run for a session with these masks, because it would take masked values to where they are not
     /// masked; nil when it may.
     ///
-    /// Refused are: copies of rows of a relation with a masked column; updates and merges that may use one (also where it is only
-    /// the target of SET: the facts do not tell it apart); changes of the schema that reach a relation with one, or that add code
+    /// Refused are: copies and writes of values that come from a masked column or depend on one; changes of the schema that reach a relation with one, or that add code
     /// (functions, triggers) whose reading cannot be known; functions with an effect outside the result, together with one.
     ///
     /// A session that every statement of was asked about here cannot have made, in its open transaction, a relation that holds
     /// masked values. So a name that is not known after a change of the schema is not refused.
-    public func refusal(of action: Action, in context: StatementContext) -> String? {
+    ///
+    /// - Parameter allowsCopies: A rule lets masked values be copied.
+    public func refusal(of action: Action, in context: StatementContext, allowsCopies: Bool = false) -> String? {
         guard !rules.isEmpty else { return nil }
-        return refusalOfCopies(action, context) ?? refusalOfWrites(action, context) ?? refusalOfSchemaChanges(action, context)
-            ?? refusalOfSideEffects(action, context)
+        if !allowsCopies, let reason = refusalOfCopying(action, in: context) { return reason }
+        return refusalOfSchemaChanges(action, context) ?? refusalOfSideEffects(action, context)
+    }
+
+    /// Why the statement would put masked values where they are not masked; nil where it does not.
+    func refusalOfCopying(_ action: Action, in context: StatementContext) -> String? {
+        guard action.flags.contains(.movesData) || action.copiesToServer || Self.writesOrKeeps(action) else { return nil }
+        let reading = reading(of: action, objects: action.objects, in: context)
+        if reading.unknown == nil, reading.names.isEmpty { return nil }
+        if let lineage = lineage(of: action, in: context) { return reasonOfCopying(lineage) }
+        return refusalOfCopies(action, context) ?? refusalOfWrites(action, context)
+    }
+
+    private static func writesOrKeeps(_ action: Action) -> Bool {
+        action.kinds.contains { kind in
+            ["insert", "update", "merge"].contains(kind.prefix { $0 != "." }) || kind == "create.view"
+        }
     }
 
     private func refusalOfCopies(_ action: Action, _ context: StatementContext) -> String? {
-        let toServer = action.kinds.contains("copy.to") && !action.flags.isDisjoint(with: [.copyFile, .copyProgram])
-        guard action.flags.contains(.movesData) || toServer else { return nil }
+        guard action.flags.contains(.movesData) || action.copiesToServer else { return nil }
         // The outermost star is no flag, so here a relation with a masked column is enough.
         let reading = reading(of: action, objects: action.objects.filter { $0.access == .read }, in: context)
         if let reason = unknown(reading, context) { return "it copies rows, and \(reason)" }
@@ -42,6 +57,8 @@ extension MaskPlanner {
 
     private static let codeKinds = ["create.function", "create.procedure", "create.trigger", "create.event_trigger", "alter.schema"]
 
+    private static let followedKinds: Set<String> = ["create.view", "create.table_as", "create.materialized_view", "select"]
+
     private func refusalOfSchemaChanges(_ action: Action, _ context: StatementContext) -> String? {
         if let kind = action.kinds.sorted().first(where: { kind in
             Self.codeKinds.contains { kind == $0 || kind.hasPrefix($0 + ".") }
@@ -54,7 +71,10 @@ extension MaskPlanner {
         if !action.flags.isDisjoint(with: [.opaque, .callsUnknownFunction]) {
             return "it changes the schema with code whose reading cannot be known"
         }
-        let reached = snapshot.closure(of: action.objects.flatMap { candidates($0, context) })
+        // What a view or a copied table reads was followed column by column (`refusalOfCopying`).
+        let isFollowed = action.kinds.isSubset(of: Self.followedKinds) && lineage(of: action, in: context) != nil
+        let objects = isFollowed ? action.objects.filter { $0.access == .define } : action.objects
+        let reached = snapshot.closure(of: objects.flatMap { candidates($0, context) })
         return reached.first { masked.hasMasked($0.oid) }.map {
             "it changes the schema around \($0.relation.schema).\($0.relation.name), which has masked columns"
         }
@@ -112,18 +132,24 @@ extension MaskPlanner {
         let decisions = sent.map { masked.decision(ColumnID(table: relation.oid, attnum: $0.attnum)) }
         guard decisions.contains(where: { !$0.isPass }) else { return .pass }
         let masks = zip(sent, decisions).map { column, decision in
-            decision.mask(type: snapshot.valueType(of: column.type), format: format)
+            decision.mask(shape: snapshot.shape(of: column.type), format: format)
         }
         return .mask(columns: masks, decisions: decisions)
     }
 
-    /// The plan for `COPY (query) TO STDOUT`: its data says nothing of where it comes from, so it must not touch a relation with a
-    /// masked column at all.
+    /// The plan for `COPY (query) TO STDOUT`. Its data says nothing of where it comes from: it is masked where every column is
+    /// known either not to depend on a masked column or to be one, and denied otherwise.
     public func planCopy(ofQuery action: Action, in context: StatementContext) -> CopyPlan {
         guard !rules.isEmpty else { return .pass }
+        if let plan = planCopyByLineage(ofQuery: action, in: context) { return plan }
         let reading = reading(of: action, objects: action.objects, in: context)
         if let reason = reading.unknown { return .deny(because: reason) }
         if let name = reading.names.sorted().first { return .deny(because: "the query reads a relation with the masked column \(name)") }
         return .pass
     }
+}
+
+extension Action {
+    /// COPY .. TO a file or program of the server.
+    fileprivate var copiesToServer: Bool { kinds.contains("copy.to") && !flags.isDisjoint(with: [.copyFile, .copyProgram]) }
 }

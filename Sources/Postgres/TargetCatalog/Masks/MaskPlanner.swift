@@ -8,10 +8,15 @@ import Masking
 /// **What is exact.** A result's column that is a bare column of a table or view, whatever the statement calls it: the server
 /// names its table and place in the RowDescription.
 ///
-/// **What is withheld too often.** A computed column (`upper(name)`, `count(*)`, a branch of a UNION) is withheld as soon as the
-/// statement reads a relation with a masked column and mentions the name of one, uses a star below the outermost select list or a
-/// whole row, calls a function that is not known, or names a relation that is not known. Statements that write are refused where
-/// a masked value might be written to where it is not masked: `refusal(of:in:)`.
+/// **What is followed.** A computed column (`upper(name)`, `count(*)`, a branch of a UNION) is followed through the statement's tree
+/// (`Lineage`): it passes where no masked column flows into it or decides what it is, keeps the mask of the column whose very
+/// value it is, and is withheld otherwise. Statements that would write a masked value to where it is not masked are refused:
+/// `refusal(of:in:)`.
+///
+/// **What is withheld too often.** Without a lineage (EXPLAIN, a text too long or too deep to read again, a schema changed in an
+/// open transaction) a computed column is withheld as soon as the statement reads a relation with a masked column and mentions
+/// the name of one, uses a star below the outermost select list or a whole row, calls a function that is not known, or names a
+/// relation that is not known.
 ///
 /// **What is relied on.** The facts in `Action` are complete: every column name that is mentioned, in USING, in the names that a
 /// function call may stand for (`ssn(t)`), in ON CONFLICT (with the kind `update` besides `insert`); `innerStar` is set for stars,
@@ -19,11 +24,12 @@ import Masking
 /// renames columns; functions that run text are `opaque`, those that read files, logs or large objects `callsUnknownFunction`.
 ///
 /// **What is not prevented.** A condition on a masked column (`WHERE ssn LIKE '1%'`) shows by the rows that come back whether it
-/// held. `mayUseMasked(_:in:)` tells such statements, for a rule to deny.
+/// held. `facts(of:in:)` tells such statements, for a rule to deny.
 public final class MaskPlanner: Sendable {
     public let snapshot: CatalogSnapshot
     public let rules: [ColumnMaskRule]
     let masked: MaskedColumns
+    let lineages = LineageCache()
 
     public init(snapshot: CatalogSnapshot, rules: [ColumnMaskRule]) {
         self.snapshot = snapshot
@@ -39,8 +45,13 @@ public final class MaskPlanner: Sendable {
         }
         var needsRefresh = false
         var computed: Reading?
-        let decisions = columns.map { column -> MaskDecision in
+        let hasComputed = columns.contains { $0.tableOID == 0 }
+        let touched = hasComputed && mayRevealMasked(action, in: context)
+        let flows = touched ? self.flows(of: columns, action, in: context) : nil
+        let decisions = columns.indices.map { index -> MaskDecision in
+            let column = columns[index]
             guard column.tableOID == 0 else { return decision(onColumn: column, context: context, needsRefresh: &needsRefresh) }
+            if let flows { return decision(on: flows[index], type: snapshot.valueType(of: column.typeOID)) }
             let reading = computed ?? reading(of: action, objects: action.objects, in: context)
             computed = reading
             return decision(onComputed: column, reading: reading)

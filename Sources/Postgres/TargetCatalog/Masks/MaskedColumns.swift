@@ -6,7 +6,8 @@ import GatehouseCore
 /// - A masked column is masked in every child and partition of its table, and in every table that shows the rows of one that is
 ///   masked: the column has the same name in all of them. A partition is not masked for the sake of its sibling.
 /// - A view's column that is the bare value of another column is treated as that one. A computed column of a view is withheld
-///   when the view's query mentions a masked column anywhere, uses whole rows of a relation that has one, or runs code that
+///   when it is made from a masked column or one chooses the view's rows; where the query does not tell what it is made from,
+///   when the query mentions a masked column anywhere, uses whole rows of a relation that has one, or runs code that
 ///   is not the server's own. Where the query could not be read, every column of a view that may reach a masked one is.
 /// - The planner's statistics hold sample values of every column, so they are withheld.
 struct MaskedColumns: Sendable {
@@ -57,7 +58,9 @@ struct MaskedColumns: Sendable {
             }
             guard !patterns.isEmpty else { continue }
             for column in relation.columns where patterns.contains(where: { Wildcard.matches($0.column, column.name) }) {
-                _ = mark(ColumnID(table: relation.oid, attnum: column.attnum), .mask(rule: rule.id, strategy: rule.strategy))
+                let place = "\(relation.relation.schema).\(relation.relation.name).\(column.name)"
+                let strategy = rule.strategy.scoped(to: rule.domain.map { "domain " + $0 } ?? "column " + place)
+                _ = mark(ColumnID(table: relation.oid, attnum: column.attnum), .mask(rule: rule.id, strategy: strategy))
             }
         }
         if relation.relation.schema == "pg_catalog", let samples = Self.statistics[relation.relation.name] {
@@ -126,6 +129,10 @@ struct MaskedColumns: Sendable {
             let decision = decision(origin)
             return decision.isPass ? nil : decision
         case .computed:
+            if !facts.runsCode, let sources = facts.sources[column.attnum] {
+                let uses = sources.contains { !self.decision($0).isPass } || facts.deciding.contains { !self.decision($0).isPass }
+                return uses ? .withhold(because: "the view computes it from a masked column, or by one") : nil
+            }
             return reason.map { .withhold(because: $0) }
         case nil:
             guard let reason else { return nil }

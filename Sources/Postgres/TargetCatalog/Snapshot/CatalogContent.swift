@@ -2,6 +2,14 @@ import GatehouseCore
 
 /// The rows of a target's catalog, before they are linked and indexed.
 struct CatalogContent: Sendable {
+    /// How a type is made of others, one step.
+    enum MadeType: Sendable, Hashable {
+        case array(of: UInt32)
+        case composite([UInt32])
+        case range(of: UInt32)
+        case multirange(of: UInt32)
+    }
+
     static let temporarySchema = "pg_temp"
 
     var serverVersion = 0
@@ -23,6 +31,23 @@ struct CatalogContent: Sendable {
     var views: [UInt32: ViewDefinition] = [:]
     /// Domains and their base, and types with the representation of another.
     var valueTypes: [UInt32: UInt32] = [:]
+    /// Types of the target's own that are made of others.
+    var madeTypes: [UInt32: MadeType] = [:]
+
+    /// One row about a type that is made of others; of a composite, its next column.
+    mutating func add(madeType oid: UInt32, kind: String, of part: UInt32) {
+        switch kind {
+        case "a": madeTypes[oid] = .array(of: part)
+        case "r": madeTypes[oid] = .range(of: part)
+        case "m": madeTypes[oid] = .multirange(of: part)
+        default:
+            if case .composite(let fields)? = madeTypes[oid] {
+                madeTypes[oid] = .composite(fields + [part])
+            } else {
+                madeTypes[oid] = .composite([part])
+            }
+        }
+    }
 
     /// A session's own temporary schema has a number, which no rule would name.
     static func publicName(_ schema: String) -> String {
@@ -57,6 +82,10 @@ struct CatalogContent: Sendable {
             facts.isKnown = true
             facts.origins = definition.origins
             facts.usesWholeRow = definition.usesWholeRow
+            if let deciding = definition.deciding {
+                facts.sources = definition.sources
+                facts.deciding = deciding
+            }
             facts.runsCode = facts.runsCode || !definition.functions.isDisjoint(with: textRunners)
         }
         return facts

@@ -71,6 +71,10 @@ struct ViewFacts: Sendable {
     var origins: [Int16: Origin] = [:]
     /// Every column that the view's query mentions anywhere (`pg_depend`). Whole rows leave no trace there.
     var references: Set<ColumnID> = []
+    /// What computed columns are made from, by attnum, where that is known for certain.
+    var sources: [Int16: Set<ColumnID>] = [:]
+    /// What chooses the rows of a query whose `sources` are known.
+    var deciding: Set<ColumnID> = []
     /// The query uses a whole row as a value, so it may read every column.
     var usesWholeRow = false
     /// The query calls functions or operators that are not the server's own, or functions that run text.

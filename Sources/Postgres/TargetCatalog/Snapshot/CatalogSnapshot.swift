@@ -1,4 +1,5 @@
 public import GatehouseCore
+import Masking
 
 /// What a target's catalog said at one moment, for one database and one of the target's accounts. Immutable and cheap to share.
 public struct CatalogSnapshot: Sendable {
@@ -57,6 +58,31 @@ public struct CatalogSnapshot: Sendable {
             type = base
         }
         return 0
+    }
+
+    /// What values of type `oid` are made of, for masking. What is not known, or too deep, is a scalar that no mask knows.
+    func shape(of oid: UInt32) -> ValueShape {
+        var parts = Self.maximumParts
+        return shape(of: oid, depth: 0, parts: &parts)
+    }
+
+    /// Whoever may make types on the target could make one of a thousand columns, each of a thousand, each ..
+    private static let maximumParts = 4_096
+
+    private func shape(of oid: UInt32, depth: Int, parts: inout Int) -> ValueShape {
+        let type = valueType(of: oid)
+        parts -= 1
+        guard depth < ValueShape.maximumDepth, parts >= 0 else { return .scalar(0) }
+        switch storage.content.madeTypes[type] {
+        case .array(let element): return .array(type: element, of: shape(of: element, depth: depth + 1, parts: &parts))
+        case .composite(let fields):
+            var made: [ValueShape.Field] = []
+            for field in fields { made.append(ValueShape.Field(type: field, shape: shape(of: field, depth: depth + 1, parts: &parts))) }
+            return .composite(made)
+        case .range(let bound): return .range(of: shape(of: bound, depth: depth + 1, parts: &parts))
+        case .multirange(let bound): return .multirange(of: shape(of: bound, depth: depth + 1, parts: &parts))
+        case nil: return ValueShape(oid: type)
+        }
     }
 
     // MARK: Names

@@ -2,12 +2,18 @@
 ///
 /// The server stores the analysed query as text, `{NODE :field value ..}` with lists in parentheses (`outfuncs.c`). Each item of
 /// its target list says where the value comes from in `:resorigtbl` and `:resorigcol`: the same facts that the server later puts
-/// into a RowDescription. They are zero for everything but a bare column.
+/// into a RowDescription. They are zero for everything but a bare column; what such an item is made from are the `VAR` nodes in
+/// it, by the place of a relation in the query's range table and a column of it. That is told only for queries without another
+/// query inside, over nothing but relations and joins of them.
 struct ViewDefinition: Equatable {
     /// By position of the output column, counted from 1.
     var origins: [Int16: ViewFacts.Origin] = [:]
     var usesWholeRow = false
     var functions: Set<UInt32> = []
+    /// By position, the columns that an item is made from. Only of those for which all are known.
+    var sources: [Int16: Set<ColumnID>] = [:]
+    /// The columns that stand elsewhere in the query, or that it sorts or groups by; nil where these are not known.
+    var deciding: Set<ColumnID>?
 
     /// nil when the text is not a single query as expected.
     init?(_ text: UnsafeRawBufferPointer) {
@@ -17,23 +23,32 @@ struct ViewDefinition: Equatable {
         var inTargetList = false
         var item = Item()
         var queries = 0
+        var tracer = Tracer()
         while let token = scanner.next() {
             switch token {
             case .open:
+                tracer.open(depth: scanner.depth)
                 if scanner.depth == 2 { queries += 1 }
                 if scanner.depth == 4 { item = Item() }
             case .close:
-                if scanner.depth == 3, inTargetList { item.add(to: &origins) }
+                tracer.close(depth: scanner.depth)
+                if scanner.depth == 3, inTargetList {
+                    item.add(to: &origins)
+                    tracer.endItem(item)
+                }
             case .field(let name):
                 field = Array(name)
+                if scanner.depth == 2 { tracer.begin(field: field) }
                 if scanner.depth == 2 { inTargetList = field.elementsEqual(Self.targetList) }
             case .value(let value):
                 take(value, of: field)
+                tracer.take(value, of: field, depth: scanner.depth)
                 if scanner.depth == 4, inTargetList { item.take(value, of: field) }
                 field.removeAll(keepingCapacity: true)
             }
         }
         guard queries == 1, scanner.isBalanced else { return nil }
+        (sources, deciding) = tracer.result()
     }
 
     private static let targetList = Array("targetList".utf8)
@@ -54,8 +69,10 @@ struct ViewDefinition: Equatable {
         private static let resorigtbl = Array("resorigtbl".utf8)
         private static let resorigcol = Array("resorigcol".utf8)
         private static let resjunk = Array("resjunk".utf8)
+        private static let sortReference = Array("ressortgroupref".utf8)
 
-        private var number: UInt32?
+        private(set) var number: UInt32?
+        private(set) var sorts = false
         private var table: UInt32?
         private var column: UInt32?
         private var isJunk = false
@@ -64,6 +81,7 @@ struct ViewDefinition: Equatable {
             if field == Self.resno { number = Scanner.number(value) }
             if field == Self.resorigtbl { table = Scanner.number(value) }
             if field == Self.resorigcol { column = Scanner.number(value) }
+            if field == Self.sortReference { sorts = Scanner.number(value) != 0 }
             if field == Self.resjunk { isJunk = value.first == UInt8(ascii: "t") }
         }
 
@@ -72,6 +90,117 @@ struct ViewDefinition: Equatable {
             else { return }
             origins[number] = table == 0 || column == 0 ? .computed : .column(ColumnID(table: table, attnum: column))
         }
+    }
+
+    /// Finds the columns that each item is made from.
+    private struct Tracer {
+        private struct Variable {
+            var depth: Int
+            var relation: UInt32?
+            var column: UInt32?
+            var level: UInt32?
+        }
+
+        private enum Part { case rangeTable, targetList, other }
+
+        private var part = Part.other
+        private var expectsName = false
+        private var isSimple = true
+        /// The range table, in order: the relation's OID, or nil for a join.
+        private var relations: [UInt32?] = []
+        private var kind: UInt32?
+        private var relation: UInt32?
+        private var variables: [Variable] = []
+        private var inItem: [Variable] = []
+        private var elsewhere: [Variable] = []
+        private var items: [(number: UInt32, variables: [Variable])] = []
+
+        mutating func begin(field: [UInt8]) {
+            part = field == Self.rangeTable ? .rangeTable : field == ViewDefinition.targetList ? .targetList : .other
+        }
+
+        mutating func open(depth: Int) {
+            expectsName = true
+            if part == .rangeTable, depth == 4 { (kind, relation) = (nil, nil) }
+        }
+
+        mutating func close(depth: Int) {
+            expectsName = false
+            if part == .rangeTable, depth == 3 {
+                // RTE_RELATION and RTE_JOIN (parsenodes.h).
+                if kind == 0, let relation { relations.append(relation) } else { relations.append(nil) }
+                if kind != 0, kind != 2 { isSimple = false }
+            }
+            guard let last = variables.last, last.depth == depth + 1 else { return }
+            variables.removeLast()
+            switch part {
+            // Of a join, only what it joins; that stands in its condition again.
+            case .rangeTable: break
+            case .targetList: inItem.append(last)
+            case .other: elsewhere.append(last)
+            }
+        }
+
+        mutating func take(_ value: UnsafeRawBufferPointer.SubSequence, of field: [UInt8], depth: Int) {
+            if expectsName {
+                expectsName = false
+                if field.isEmpty || depth > 2 { name(value, depth: depth) }
+            }
+            if part == .rangeTable, depth == 4 {
+                if field == Self.kindField { kind = Scanner.number(value) }
+                if field == Self.relationField { relation = Scanner.number(value) }
+            }
+            guard let last = variables.indices.last, variables[last].depth == depth else { return }
+            if field == Self.relationPlace { variables[last].relation = Scanner.number(value) }
+            if field == ViewDefinition.varattno { variables[last].column = Scanner.number(value) ?? .max }
+            if field == Self.level { variables[last].level = Scanner.number(value) }
+        }
+
+        private mutating func name(_ value: UnsafeRawBufferPointer.SubSequence, depth: Int) {
+            if value.elementsEqual(Self.variable) { variables.append(Variable(depth: depth)) }
+            if depth > 2, value.elementsEqual(Self.query) || value.elementsEqual(Self.subLink) || value.elementsEqual(Self.sample) {
+                isSimple = false
+            }
+        }
+
+        mutating func endItem(_ item: Item) {
+            if let number = item.number { items.append((number, inItem)) } else { isSimple = false }
+            if item.sorts { elsewhere += inItem }
+            inItem = []
+        }
+
+        func result() -> ([Int16: Set<ColumnID>], Set<ColumnID>?) {
+            guard isSimple, let deciding = columns(of: elsewhere) else { return ([:], nil) }
+            var sources: [Int16: Set<ColumnID>] = [:]
+            for (number, variables) in items {
+                guard let number = Int16(exactly: number), let columns = columns(of: variables) else { continue }
+                sources[number] = columns
+            }
+            return (sources, deciding)
+        }
+
+        /// nil where one of them is a whole row, a column of a join, or a thing of another query.
+        private func columns(of variables: [Variable]) -> Set<ColumnID>? {
+            var found: Set<ColumnID> = []
+            for variable in variables {
+                guard variable.level == 0, let place = variable.relation, place > 0, place <= relations.count,
+                    let relation = relations[Int(place) - 1], let column = variable.column, column != 0
+                else { return nil }
+                // A system column has a sign, and is no value of the table's.
+                if let attnum = Int16(exactly: column) { found.insert(ColumnID(table: relation, attnum: attnum)) }
+            }
+            return found
+        }
+
+        private static let rangeTable = Array("rtable".utf8)
+        private static let kindField = Array("rtekind".utf8)
+        private static let relationField = Array("relid".utf8)
+        private static let relationPlace = Array("varno".utf8)
+        private static let level = Array("varlevelsup".utf8)
+        private static let variable = Array("VAR".utf8)
+        private static let query = Array("QUERY".utf8)
+        private static let subLink = Array("SUBLINK".utf8)
+        private static let sample = Array("TABLESAMPLECLAUSE".utf8)
     }
 
     private enum Token {
