@@ -71,7 +71,7 @@ private struct Bench {
             precondition(sink.client == clientBytes - clientInput.readableBytes, "bytes of the client are not accounted for")
             switch progress {
             case .needsBytes, .needsServer: return true
-            case .terminated, .needsAnalysis, .needsCatalog: return false
+            case .terminated, .needsAnalysis, .needsCatalog, .needsEstimate, .needsApproval: return false
             }
         } catch {
             return false
@@ -150,6 +150,16 @@ private final class Judge: RelayJudge {
             actions: [Action(kinds: [kind])], verdict: Verdict(decision: name.text == "x" ? .deny : .allow, rule: "r"), record: [],
             epoch: epoch, mayRevealMasked: false, analysis: nil)
     }
+
+    // Nothing is held, estimated or counted here.
+    var canEstimate: Bool { false }
+    var keepsTexts: Bool { false }
+    var countsMaskedValues: Bool { false }
+    func estimated(_ judgement: Judgement, rows: Int?) -> Judgement { judgement }
+    func settled(_ judgement: Judgement, by outcome: HoldOutcome) -> Judgement { judgement }
+    func heldSession(_ verdict: Verdict) -> Judgement { judge(request: "session", of: ServerName(known: "x")) }
+    func overBudget(_ judgement: Judgement) -> Judgement? { nil }
+    func spend(on judgement: Judgement) {}
 
     func isNamedBySQL(_ name: ServerName) -> Bool { name.text == "y" }
 
