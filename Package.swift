@@ -158,7 +158,6 @@ if Context.environment["GATEHOUSE_FUZZ"] == "1" {
         .target(name: "CFuzz", path: "Fuzz/CFuzz"),
         fuzz("FuzzSQL", path: "Fuzz/SQL", ["GatehouseCore", "Analysis"]),
         fuzz("FuzzStartup", path: "Fuzz/Startup", ["GatehouseCore", "Postgres", nioCore]),
-        fuzz("FuzzMasks", path: "Fuzz/Masks", ["Masking"]),
         fuzz("FuzzRelay", path: "Fuzz/Relay", ["GatehouseCore", "Analysis", "Masking", "Postgres", nioCore]),
     ]
     for target in package.targets where ["Analysis", "Postgres", "Masking"].contains(target.name) {
