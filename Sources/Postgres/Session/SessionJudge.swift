@@ -228,8 +228,8 @@ final class SessionJudge: RelayJudge {
         let now = gateway.clock.wallTime()
         for (index, action) in actions.enumerated() {
             let next = configuration.policy.judge(action, under: permit, resolver: resolver, at: now)
-            // The strictest counts, and of several as strict the first.
             if configuration.policy.allowsMaskedCopies(next, under: permit) { copying.insert(index) }
+            // The strictest counts, and of several as strict the first.
             if index == 0 || next.decision.isStricter(than: verdict.decision) { verdict = next }
             if verdict.decision == .deny { break }
         }
