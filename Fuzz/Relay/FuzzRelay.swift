@@ -92,7 +92,31 @@ private final class Sink: RelaySink {
         look(at: bytes)
     }
 
-    func hold(_ bytes: ByteBuffer) { client += bytes.readableBytes }
+    func passToServer(_ bytes: ByteBuffer, hiding hidden: [HiddenMessage]) {
+        check(hidden, in: bytes)
+        passToServer(bytes)
+    }
+
+    func hold(_ bytes: ByteBuffer, hiding hidden: [HiddenMessage]) {
+        check(hidden, in: bytes)
+        client += bytes.readableBytes
+    }
+
+    /// What is recorded otherwise lies inside, in order, and is whole messages.
+    private func check(_ hidden: [HiddenMessage], in bytes: ByteBuffer) {
+        var end = 0
+        for message in hidden {
+            precondition(message.offset >= end && message.length > 0, "hidden messages overlap")
+            end = message.offset + message.length
+            precondition(end <= bytes.readableBytes, "a hidden message goes beyond what it is in")
+            var recorded = message.recorded
+            while recorded.readableBytes > 0 {
+                guard let length: Int32 = recorded.getInteger(at: recorded.readerIndex + 1), recorded.readSlice(length: Int(length) + 1) != nil
+                else { preconditionFailure("a message is recorded that is none") }
+            }
+        }
+    }
+
     func inject(_ bytes: ByteBuffer, because reason: String) {
         precondition(toServer.readableBytes == 0, "injected amid a message")
     }
@@ -133,14 +157,24 @@ private final class Judge: RelayJudge {
 
     func judge(_ analysis: Analysis, prepared: (ServerName) -> [Action]) -> JudgeOutcome {
         let decision: Verdict.Decision = Self.denies(analysis) ? .deny : .allow
-        let reveals = analysis.actions.contains { $0.columns.contains("ssn") || $0.copy != nil }
+        let reveals = analysis.actions.contains { $0.columns.contains("ssn") || $0.kinds.contains("copy.to") }
         let plan = CopyOptions().map {
             CopyMaskPlan(options: $0, columns: [nil, ColumnMask(type: 25, format: .text, strategy: .redact)])
         }
         return .ready(
             Judgement(
                 actions: analysis.actions, verdict: Verdict(decision: decision, rule: "r"), record: [], epoch: epoch,
-                mayRevealMasked: reveals, mayEchoMasked: reveals, copyMask: plan, analysis: analysis))
+                mayRevealMasked: reveals, mayEchoMasked: reveals, copyMask: plan, analysis: analysis,
+                hidden: HiddenLiterals(analysis: analysis, copies: plan.map { [.masked($0)] } ?? []) {
+                    LiteralPlan.find(in: $0, hidden: [], catalog: Tables()) { $0.attnum == 3 }
+                }))
+    }
+
+    private struct Tables: LineageCatalog {
+        func relations(named name: QualifiedName) -> [LineageRelation] {
+            let columns = ["id", "name", "ssn"].enumerated().map { LineageRelation.Column(attnum: Int16($0.offset + 1), name: $0.element) }
+            return [LineageRelation(oid: UInt32(truncatingIfNeeded: name.name.utf8.count + 1), columns: columns)]
+        }
     }
 
     func confirm(_ judgement: Judgement, prepared: (ServerName) -> [Action]) -> JudgeOutcome { .ready(judgement) }
@@ -148,8 +182,10 @@ private final class Judge: RelayJudge {
     func judge(request kind: String, of name: ServerName) -> Judgement {
         Judgement(
             actions: [Action(kinds: [kind])], verdict: Verdict(decision: name.text == "x" ? .deny : .allow, rule: "r"), record: [],
-            epoch: epoch, mayRevealMasked: false, analysis: nil)
+            epoch: epoch, mayRevealMasked: false, analysis: nil, hidden: HiddenLiterals())
     }
+
+    var hidesUnjudged: Bool { true }
 
     // Nothing is held, estimated or counted here.
     var canEstimate: Bool { false }

@@ -30,6 +30,15 @@ enum FuzzSQL {
             guard let source = action.source else { continue }
             _ = Lineage.of(source, in: FuzzCatalog())
         }
+        // What keeps nothing shows none of the text's constants; what keeps some shows a text that is cut in the same places.
+        let plan = LiteralPlan.find(in: text, hidden: [], catalog: FuzzCatalog()) { $0.attnum == 3 }
+        if let shown = plan.masked(text) {
+            let again = shown.bytes.withUnsafeBytes { LiteralPlan.keepingNothing.masked($0) }
+            precondition(fresh.failure != nil || again != nil, "a text with its constants replaced cannot be read")
+            if plan.keepsAll { precondition(shown.bytes.elementsEqual(text), "a text that keeps all is not the same") }
+        } else {
+            precondition(fresh.failure != nil, "a text that was read cannot be cut")
+        }
         if let cached = analyzer.analysis(of: text) {
             precondition(cached.actions == fresh.actions, "the cache tells other facts than the text")
             precondition(cached.dependsOnStringSetting == fresh.dependsOnStringSetting, "the cache tells another lexing")

@@ -13,15 +13,18 @@ public final class Analysis: Sendable {
     public let failure: String?
     /// The same facts hold for every text that differs only in its literals.
     let isSharable: Bool
+    /// Where the constants and comments of a long text are, which was analysed by itself; nil for others.
+    public let literals: [LiteralToken]?
     /// About what it weighs in memory, bytes.
     let weight: Int
 
-    init(actions: [Action], dependsOnStringSetting: Bool, isSharable: Bool) {
+    init(actions: [Action], dependsOnStringSetting: Bool, isSharable: Bool, literals: [LiteralToken]? = nil) {
         self.actions = actions
         self.dependsOnStringSetting = dependsOnStringSetting
         self.isSharable = isSharable
+        self.literals = literals
         failure = nil
-        weight = actions.reduce(64) { $0 + Self.weight(of: $1) }
+        weight = actions.reduce(64 + (literals?.count ?? 0) * MemoryLayout<LiteralToken>.stride) { $0 + Self.weight(of: $1) }
     }
 
     init(failure: String) {
@@ -29,6 +32,7 @@ public final class Analysis: Sendable {
         dependsOnStringSetting = false
         isSharable = false
         self.failure = failure
+        literals = nil
         weight = 512
     }
 

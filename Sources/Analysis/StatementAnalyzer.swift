@@ -53,7 +53,7 @@ public final class StatementAnalyzer {
 
     /// Analyses without a cache. For a thread with a stack of at least 16 MiB.
     public static func analyze(_ text: UnsafeRawBufferPointer, statementBytes: Int) -> Analysis {
-        switch Analyze.run(text, statementBytes: statementBytes, depthLimit: NestingGuard.limit) {
+        switch Analyze.run(text, statementBytes: statementBytes, depthLimit: NestingGuard.limit, keepsLiterals: true) {
         case .done(let analysis): analysis
         case .tooDeepHere: Analysis(failure: "statement is nested too deeply")
         }

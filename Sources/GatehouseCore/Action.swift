@@ -19,7 +19,7 @@ public struct Action: Sendable, Hashable, Codable {
     public var defines: String?
     /// The named statement or cursor that this action runs (EXECUTE x, FETCH .. FROM x, MOVE .. x).
     public var runs: String?
-    /// What a COPY .. TO STDOUT sends, and how.
+    /// What a COPY .. TO STDOUT sends, or a COPY .. FROM STDIN takes in, and how.
     public var copy: CopyFacts?
     /// How many rows the server expects the statement to read into its result or to write; nil: nobody asked, or it cannot be
     /// known (a temporary table, an open transaction). Only statements that work on rows have one: ``worksOnRows``.
@@ -148,7 +148,7 @@ public struct SettingChange: Sendable, Hashable, Codable {
     }
 }
 
-/// A COPY .. TO STDOUT: where its data comes from, and how it is written.
+/// A COPY .. TO STDOUT: where its data comes from, and how it is written; or a COPY .. FROM STDIN: where its data goes.
 public struct CopyFacts: Sendable, Hashable, Codable {
     public struct Option: Sendable, Hashable, Codable {
         public var name: String

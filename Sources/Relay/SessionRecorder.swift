@@ -55,6 +55,25 @@ public final class SessionRecorder {
         stream.append(.clientMessages, time: now, payload: bytes)
     }
 
+    /// `original` came from the client, and goes on or not; the recording holds `bytes` instead.
+    ///
+    /// - Parameters:
+    ///   - values: how many of its values are not in `bytes`.
+    ///   - isWithheld: not even the form of it is there.
+    public func recordClient(
+        _ bytes: ByteBuffer, insteadOf original: ByteBuffer, values: Int, isWithheld: Bool, because reason: String
+    ) {
+        let seen = UInt64(original.readableBytes)
+        accounting.client.seen &+= seen
+        if isWithheld { accounting.client.withheldSecrets &+= seen } else { accounting.client.replacedByMasks &+= seen }
+        stream.append(
+            isWithheld ? .withheld : .masked, time: now,
+            substitution: Substitution(
+                direction: .client, items: UInt64(clamping: values), seenBytes: seen, recordedBytes: UInt64(bytes.readableBytes),
+                note: reason))
+        if bytes.readableBytes > 0 { stream.append(.clientMessages, time: now, payload: bytes) }
+    }
+
     public func recordServer(_ bytes: ByteBuffer) {
         accounting.server.seen &+= UInt64(bytes.readableBytes)
         accounting.server.verbatim &+= UInt64(bytes.readableBytes)

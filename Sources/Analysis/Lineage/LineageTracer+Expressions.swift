@@ -2,7 +2,10 @@
 extension LineageTracer {
     mutating func flow(_ node: Message?, _ place: Place) throws -> LineageFlow {
         guard let node else { return LineageFlow() }
-        return try deeper { try $0.expression(node, place) }
+        let flow = try deeper { try $0.expression(node, place) }
+        // Conditions that stand side by side do not mix what they are about.
+        if places != nil, flow.values.count > 1, node.kind != .boolExpression { places?.mix(flow.values) }
+        return flow
     }
 
     mutating func flow(_ nodes: [Message], _ place: Place) throws -> LineageFlow {
@@ -98,7 +101,9 @@ extension LineageTracer {
 
     private mutating func operation(_ node: Message, _ place: Place) throws -> LineageFlow {
         var result = try flow(try node.message(Fields.Expression.left), place)
-        result.add(try flow(try node.message(Fields.Expression.right), place))
+        let right = try flow(try node.message(Fields.Expression.right), place)
+        if places != nil { try noteComparison(node, left: result, right: right) }
+        result.add(right)
         if let reason = try unknownOperator(node, Fields.Expression.name) { result.unknown = result.unknown ?? reason }
         if let name = try strings(try node.messages(Fields.Expression.name)).last, !Self.quietOperators.contains(name) { probe(result) }
         return result

@@ -124,7 +124,10 @@ extension LineageTracer {
         guard isCertain else {
             var open = left.star.all
             open.add(right.star.all)
-            if isNatural || !using.isEmpty { chosen(by: open, isProbe: false, into: &rows) }
+            if isNatural || !using.isEmpty {
+                chosen(by: open, isProbe: false, into: &rows)
+                places?.mix(open.values)
+            }
             // Of a join by names that are not all known, any column may be merged from two.
             result.star.open = open
             return result
@@ -141,6 +144,7 @@ extension LineageTracer {
             var flow = leftColumns.remove(at: first).flow
             flow.add(rightColumns.remove(at: second).flow)
             chosen(by: flow, isProbe: false, into: &rows)
+            places?.mix(flow.values)
             result.star.columns.append(LineageOutput(name: name, flow: flow))
         }
         result.star.columns += leftColumns + rightColumns

@@ -148,6 +148,10 @@ extension LineageTracer {
         for key in try node.messages(LineageFields.Select.sort) {
             try chooseByKey(key, place, shape, isOutermost: isOutermost, into: &rows)
         }
+        if places != nil {
+            try keep(try node.message(Fields.Select.limit))
+            try keep(try node.message(LineageFields.Select.offset))
+        }
         try choose(try node.message(Fields.Select.limit), place, isOutermost: isOutermost, into: &rows)
         try choose(try node.message(LineageFields.Select.offset), place, isOutermost: isOutermost, into: &rows)
     }
@@ -158,6 +162,7 @@ extension LineageTracer {
     ) throws {
         let node = try key.kind == .sortBy ? key.message(LineageFields.Select.sortNode) ?? key : key
         if node.kind == .constant, let number = try node.message(Fields.Constant.integer)?.number(Fields.Constant.integerValue) {
+            if places != nil { try keep(node) }
             let flow = number > 0 && number <= shape.columns.count && shape.open == nil ? shape.columns[number - 1].flow : shape.all
             return chosen(by: flow, isProbe: isOutermost && flow.isPure, into: &rows)
         }

@@ -65,10 +65,12 @@ extension LineageTracer {
     }
 
     /// `SET a = .., (b, c) = (SELECT ..)`: the values, and what chooses an array's element.
-    private mutating func assignments(_ items: [Message], _ place: Place) throws -> LineageFlow {
+    private mutating func assignments(_ items: [Message], _ place: Place, to target: LineageItem) throws -> LineageFlow {
         var flow = LineageFlow()
         for item in items {
-            flow.add(try self.flow(try item.message(Fields.Target.value), place))
+            let value = try self.flow(try item.message(Fields.Target.value), place)
+            if places != nil { try noteAssignment(item, value, to: target) }
+            flow.add(value)
             for step in try item.messages(LineageFields.Write.indirection) where step.kind != .string {
                 flow.add(try self.flow(step, place))
             }
@@ -82,7 +84,9 @@ extension LineageTracer {
         let target = try target(try node.message(Fields.Insert.relation))
         var kept = LineageFlow()
         if let query = try node.message(Fields.Insert.query) {
-            kept = everything(of: try select(query, place, isOutermost: false))
+            let shape = try select(query, place, isOutermost: false)
+            if places != nil { try noteInsert(query, shape, into: try columns(try node.messages(Fields.Insert.columns), of: target)) }
+            kept = everything(of: shape)
             keep(kept, LineageFlow())
         }
         var rows = LineageFlow()
@@ -96,7 +100,7 @@ extension LineageTracer {
             try choose(try conflict.message(LineageFields.Write.conflictInfer), inner, isOutermost: false, into: &rows)
             try choose(try conflict.message(LineageFields.Write.conflictCondition), inner, isOutermost: false, into: &rows)
             let targets = try conflict.messages(Fields.Insert.conflictTargets)
-            if !targets.isEmpty { keep(try assignments(targets, inner), rows) }
+            if !targets.isEmpty { keep(try assignments(targets, inner, to: target), rows) }
         }
         return try returning(try node.messages(Fields.Insert.returning), place, of: target, beside: [], rows)
     }
@@ -111,7 +115,7 @@ extension LineageTracer {
         var inner = place
         inner.scope = LineageScope([target] + sources.items, in: place.scope)
         try choose(try node.message(Fields.Update.condition), inner, isOutermost: false, into: &rows)
-        keep(try assignments(try node.messages(Fields.Update.targets), inner), rows)
+        keep(try assignments(try node.messages(Fields.Update.targets), inner, to: target), rows)
         return try returning(try node.messages(Fields.Update.returning), place, of: target, beside: sources.items, rows)
     }
 
@@ -138,8 +142,11 @@ extension LineageTracer {
         try choose(try node.message(Fields.Merge.condition), inner, isOutermost: false, into: &rows)
         for clause in try node.messages(Fields.Merge.clauses) {
             try choose(try clause.message(Fields.Merge.clauseCondition), inner, isOutermost: false, into: &rows)
-            var values = try assignments(try clause.messages(Fields.Merge.targets), inner)
-            values.add(try flow(try clause.messages(LineageFields.Write.mergeValues), inner))
+            let targets = try clause.messages(Fields.Merge.targets)
+            var values = try assignments(targets, inner, to: target)
+            let inserted = try clause.messages(LineageFields.Write.mergeValues)
+            if places != nil { try noteRow(inserted, try inserted.map { try flow($0, inner) }, into: try columns(targets, of: target)) }
+            values.add(try flow(inserted, inner))
             // A clause that deletes keeps nothing.
             let command = Schema.enumName("CmdType", try clause.number(Fields.Merge.command), dropping: "CMD_")
             if command == "insert" || command == "update" { keep(values, rows) }

@@ -44,6 +44,8 @@ struct LineageTracer {
     var sight = Sight()
     var probes = LineageFlow()
     var copies = LineageFlow()
+    /// Where constants may be kept, for whoever asks for that.
+    var places: SafePlaces?
 
     init(catalog: some LineageCatalog) {
         self.catalog = catalog

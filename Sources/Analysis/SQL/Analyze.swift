@@ -14,7 +14,10 @@ enum Analyze {
     /// most, on a thread of its own. 32,700 parameters, as bulk inserts send them, stay below.
     static let tokenLimit = 131_072
 
-    static func run(_ text: UnsafeRawBufferPointer, statementBytes: Int, depthLimit: Int) -> Outcome {
+    /// - Parameter keepsLiterals: The analysis is of this text alone, and is to know where its literals are.
+    static func run(
+        _ text: UnsafeRawBufferPointer, statementBytes: Int, depthLimit: Int, keepsLiterals: Bool = false
+    ) -> Outcome {
         guard text.count <= statementBytes else {
             return .done(Analysis(failure: tooLong(text.count, statementBytes)))
         }
@@ -34,7 +37,7 @@ enum Analyze {
             raw.copyMemory(from: text)
             buffer[text.count] = 0
             do {
-                return try analyze(base, count: text.count, depthLimit: depthLimit)
+                return try analyze(base, count: text.count, depthLimit: depthLimit, keepsLiterals: keepsLiterals)
             } catch let failure as ScannedText.Failure {
                 return .done(Analysis(failure: syntaxError(at: failure.position)))
             } catch {
@@ -67,12 +70,14 @@ enum Analyze {
         position > 0 ? "syntax error at character \(position)" : "syntax error"
     }
 
-    private static func isValidUTF8(_ text: UnsafeRawBufferPointer) -> Bool {
+    static func isValidUTF8(_ text: UnsafeRawBufferPointer) -> Bool {
         if !text.contains(where: { $0 >= 0x80 }) { return true }
         return String(validating: text, as: UTF8.self) != nil
     }
 
-    private static func analyze(_ text: UnsafePointer<CChar>, count: Int, depthLimit: Int) throws -> Outcome {
+    private static func analyze(
+        _ text: UnsafePointer<CChar>, count: Int, depthLimit: Int, keepsLiterals: Bool
+    ) throws -> Outcome {
         let scanned = try ScannedText(text, count: count, limit: tokenLimit)
         let tokens = scanned.tokens
         guard tokens.count <= tokenLimit else {
@@ -90,11 +95,12 @@ enum Analyze {
         return .done(
             try actions(
                 of: tree, text: UnsafeRawBufferPointer(start: text, count: count), scanned: scanned,
-                keepsSource: depth <= NestingGuard.inlineLimit))
+                keepsSource: depth <= NestingGuard.inlineLimit, keepsLiterals: keepsLiterals))
     }
 
-    private static func actions(of tree: Message, text: UnsafeRawBufferPointer, scanned: ScannedText, keepsSource: Bool) throws -> Analysis
-    {
+    private static func actions(
+        of tree: Message, text: UnsafeRawBufferPointer, scanned: ScannedText, keepsSource: Bool, keepsLiterals: Bool
+    ) throws -> Analysis {
         var normalizer = Normalizer(text, scanned.tokens)
         var actions: [Action] = []
         var isSharable = !scanned.dependsOnStringSetting
@@ -121,6 +127,8 @@ enum Analyze {
         if actions.count > 1 {
             for index in actions.indices { actions[index].flags.insert(.multiStatement) }
         }
-        return Analysis(actions: actions, dependsOnStringSetting: scanned.dependsOnStringSetting, isSharable: isSharable)
+        return Analysis(
+            actions: actions, dependsOnStringSetting: scanned.dependsOnStringSetting, isSharable: isSharable,
+            literals: keepsLiterals ? LiteralToken.all(of: scanned) : nil)
     }
 }

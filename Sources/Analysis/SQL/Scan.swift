@@ -83,6 +83,8 @@ enum TokenKind {
     static let unicodeIdentifier = number("UIDENT")
     static let lineComment = number("SQL_COMMENT")
     static let blockComment = number("C_COMMENT")
+    static let isTrue = number("TRUE_P")
+    static let isFalse = number("FALSE_P")
     static let and = number("AND")
     static let or = number("OR")
     static let union = number("UNION")

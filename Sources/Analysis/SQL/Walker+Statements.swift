@@ -277,7 +277,7 @@ extension Walker {
         if try node.has(Fields.Copy.file) || node.flag(Fields.Copy.isProgram) {
             facts.flags.insert(try node.flag(Fields.Copy.isProgram) ? .copyProgram : .copyFile)
             if !isFrom { facts.flags.insert(.movesData) }
-        } else if !isFrom {
+        } else {
             facts.copy = try copyFacts(node)
         }
         try visitChildren(node, except: Fields.Copy.relation, Fields.Copy.query)

@@ -1,4 +1,4 @@
-/// How a COPY .. TO STDOUT writes its data: the options of the statement, or what it does without them
+/// How a COPY writes its data, or reads it: the options of the statement, or what it does without them
 /// (PostgreSQL manual, "COPY").
 public struct CopyOptions: Sendable, Hashable {
     public enum Format: Sendable, Hashable {
@@ -72,6 +72,17 @@ public struct CopyOptions: Sendable, Hashable {
         }
         self.init(
             format: format, delimiter: bytes["delimiter"], null: null, quote: bytes["quote"], escape: bytes["escape"], header: header)
+    }
+
+    /// Options of COPY .. FROM that say nothing of how the data is cut into values. `DEFAULT` names a value like any other. A first
+    /// line that the server passes over may be anything, and is treated as a row.
+    private static let aboutReading: Set<String> = [
+        "header", "force_not_null", "force_null", "default", "on_error", "log_verbosity", "reject_limit",
+    ]
+
+    /// From the options of a COPY .. FROM statement, as `init(statement:)`.
+    public init?(input options: [(name: String, value: String?)]) {
+        self.init(statement: options.filter { !Self.aboutReading.contains($0.name.lowercased()) })
     }
 
     /// As `defGetBoolean` reads it.

@@ -23,6 +23,8 @@ final class Judgement {
     let mayEchoMasked: Bool
     /// How what a COPY .. TO STDOUT sends is masked.
     let copyMask: CopyMaskPlan?
+    /// How what the client says of it is told to people; nil: as it is.
+    let hidden: HiddenLiterals?
     let effects: Effects
     /// The text's analysis, nil for requests that have none.
     let analysis: Analysis?
@@ -46,8 +48,9 @@ final class Judgement {
 
     init(
         actions: [Action], verdict: Verdict, record: [UInt8], epoch: Epoch, mayRevealMasked: Bool, mayEchoMasked: Bool = false,
-        copyMask: CopyMaskPlan? = nil, needsEstimate: Bool = false, analysis: Analysis?
+        copyMask: CopyMaskPlan? = nil, needsEstimate: Bool = false, analysis: Analysis?, hidden: HiddenLiterals? = nil
     ) {
+        self.hidden = hidden
         self.needsEstimate = needsEstimate
         self.actions = actions
         self.verdict = verdict
@@ -158,6 +161,8 @@ protocol RelayJudge: AnyObject {
     func completed(_ judgement: Judgement)
     /// The server waits for a request, and nothing is on its way to it.
     func serverIsIdle()
+    /// Masks apply: what nobody judges may say what they hide.
+    var hidesUnjudged: Bool { get }
     /// Statement texts that would be lexed differently under another `standard_conforming_strings` are denied.
     var stringSettingIsUncertain: Bool { get }
     func denyUncertainStrings(_ analysis: Analysis) -> Judgement

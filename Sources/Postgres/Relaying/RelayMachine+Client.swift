@@ -33,6 +33,7 @@ extension RelayMachine {
         while true {
             if clientRemainder > 0 {
                 let taken = min(clientRemainder, input.writerIndex - run.cursor)
+                hideCopyData(input, from: run.cursor, count: taken, skipping: 0, &run)
                 run.cursor += taken
                 clientRemainder -= taken
                 clientOffset &+= UInt64(taken)
@@ -42,6 +43,7 @@ extension RelayMachine {
             let available = input.writerIndex - run.cursor
             if header.type == Frontend.copyData {
                 let taken = min(available, header.totalLength)
+                hideCopyData(input, from: run.cursor, count: taken, skipping: MessageHeader.size, &run)
                 run.cursor += taken
                 clientRemainder = header.totalLength - taken
                 clientOffset &+= UInt64(taken)
@@ -89,7 +91,7 @@ extension RelayMachine {
         if pending.count >= limits.pipelineDepth {
             throw ProtocolViolation("more than \(limits.pipelineDepth) requests wait for an answer", code: .programLimitExceeded)
         }
-        if pending.isSkipping { return try receiveWhileSkipping(header) }
+        if pending.isSkipping { return try receiveWhileSkipping(header, input, &run) }
         var body = BodyReader(input, messageAt: run.cursor, header: header)
         switch header.type {
         case Frontend.query: return try receiveQuery(&body, header, input, &run, &sink)
@@ -109,6 +111,7 @@ extension RelayMachine {
         case Frontend.functionCall:
             return receiveFunctionCall(header, input, &run, &sink)
         case Frontend.copyDone, Frontend.copyFail:
+            endCopyIn()
             pending.appendCopyEnd()
             return .pass
         default:
@@ -124,11 +127,12 @@ extension RelayMachine {
         switch header.type {
         case Frontend.copyDone, Frontend.copyFail:
             if copy == .copyIn { copy = .none }
+            endCopyIn()
             pending.appendCopyEnd()
             return .pass
         case Frontend.sync where copy == .copyIn, Frontend.flush where copy == .copyIn:
             flush(input, &run, &sink)
-            if let held = input.getSlice(at: run.cursor, length: header.totalLength) { sink.hold(held) }
+            hold(header, input, &run, &sink)
             return .replaced
         default:
             throw ProtocolViolation("message '\(printable(header.type))' amid copy data")
@@ -141,7 +145,10 @@ extension RelayMachine {
     }
 
     /// After an error the server ignores everything up to a Sync; so nothing is judged, and nothing is waited for.
-    private mutating func receiveWhileSkipping(_ header: MessageHeader) throws(ProtocolViolation) -> Step {
+    private mutating func receiveWhileSkipping(
+        _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run
+    ) throws(ProtocolViolation) -> Step {
+        try hideUnjudged(header, input, &run)
         switch header.type {
         case Frontend.sync:
             pending.stopSkipping()
@@ -183,6 +190,7 @@ extension RelayMachine {
         }
         judgement = unlessCancelled(judgement)
         counters.statements &+= UInt64(max(judgement.actions.count, 1))
+        hideText(text, of: judgement, header, input, &run)
         sink.record(judgement, at: clientOffset)
         // A simple Query ends the unnamed statement and portal on the server.
         pending.append(PendingRequest(kind: .query, judgements: [judgement], copyInsExpected: judgement.isDenied ? 0 : judgement.copyIns))
@@ -190,6 +198,7 @@ extension RelayMachine {
         if !describedPortals.isEmpty { describedPortals.removeAll() }
         guard judgement.isDenied else {
             if hasBudgets { judge.spend(on: judgement) }
+            if judgement.copyIns > 0 || copyIn != .unknown { beginCopyIn([judgement]) }
             forwarded(judgement)
             return .pass
         }
@@ -201,6 +210,7 @@ extension RelayMachine {
         _ body: inout BodyReader, _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
     ) throws(ProtocolViolation) -> Step {
         let name = try body.serverName()
+        let prefix = header.bodyLength - body.remaining
         let text = try body.cStringBytes()
         let types: Int16 = try body.integer()
         guard types >= 0 else { throw ProtocolViolation("a Parse of \(types) parameter types") }
@@ -216,6 +226,7 @@ extension RelayMachine {
             throw ProtocolViolation(
                 "more than \(limits.statementsPerSession) prepared statements are open", code: .programLimitExceeded)
         }
+        hideText(text, of: judgement, prefix: prefix, header, input, &run)
         sink.record(judgement, at: clientOffset)
         let proposal = propose()
         pending.append(PendingRequest(kind: .parse, name: name, judgements: [judgement], proposal: proposal))
@@ -286,6 +297,7 @@ extension RelayMachine {
         var judgement = judge.judge(request: "function_call", of: .unnamed)
         judgement = unapproved(judge.overBudget(judgement) ?? judgement)
         counters.statements &+= 1
+        hideValues(of: [judgement], header, input, &run)
         sink.record(judgement, at: clientOffset)
         pending.append(PendingRequest(kind: .functionCall, judgements: [judgement]))
         implicitTransaction = true
@@ -307,8 +319,14 @@ extension RelayMachine {
         counters.denied &+= 1
         if hasBudgets { judge.spend(on: judgement) }
         flush(input, &run, &sink)
-        if let held = input.getSlice(at: run.cursor, length: header.totalLength) { sink.hold(held) }
+        hold(header, input, &run, &sink)
         sink.inject(message.bytes, because: judgement.verdict.rule)
+    }
+
+    /// Records the message at the cursor, and passes it over.
+    private func hold(_ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink) {
+        guard let held = input.getSlice(at: run.cursor, length: header.totalLength) else { return }
+        sink.hold(held, hiding: run.hidden.take(in: run.cursor..<run.cursor + header.totalLength))
     }
 }
 
@@ -318,6 +336,8 @@ struct Run {
     var cursor: Int
     /// The end of the last message after which what follows may wait: a Query, a Sync, a Flush.
     var boundary: Int
+    /// What the recording holds otherwise, from `start` on; places are those of the input.
+    var hidden: [HiddenMessage] = []
 
     init(_ input: ByteBuffer) {
         start = input.readerIndex
@@ -326,7 +346,9 @@ struct Run {
     }
 
     mutating func flushToServer(_ input: ByteBuffer, _ sink: inout some RelaySink) {
-        if cursor > start, let bytes = input.getSlice(at: start, length: cursor - start) { sink.passToServer(bytes) }
+        if cursor > start, let bytes = input.getSlice(at: start, length: cursor - start) {
+            if hidden.isEmpty { sink.passToServer(bytes) } else { sink.passToServer(bytes, hiding: hidden.take(in: start..<cursor)) }
+        }
         start = cursor
     }
 

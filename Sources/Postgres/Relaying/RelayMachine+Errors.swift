@@ -31,7 +31,8 @@ extension RelayMachine {
             self.stoppedBy = nil
             return .replace(denial(stoppedBy), .denial)
         }
-        if mayQuoteMasked(head), !MaskPlanner.isSafe(sqlState: fields.code, pointsAtStatement: fields.pointsAtStatement) {
+        let isSafe = MaskPlanner.isSafe(sqlState: fields.code, pointsAtStatement: fields.pointsAtStatement) && !quotesHidden(head, fields)
+        if mayQuoteMasked(head), !isSafe {
             return .replace(withoutValues(fields, as: Backend.errorResponse), .withheldMessage)
         }
         return .pass
@@ -43,6 +44,11 @@ extension RelayMachine {
         guard let head else { return transactionMayEcho }
         if head.mayEchoMasked { return true }
         return transactionMayEcho && head.judgements.allSatisfy { $0.actions.allSatisfy(\.objects.isEmpty) }
+    }
+
+    /// `syntax error at or near "'078-05-1120'"`: a text that the gateway could not read either, and whose constants it hides.
+    private func quotesHidden(_ head: PendingRequest?, _ fields: ErrorFields) -> Bool {
+        fields.code == "42601" && head?.judgements.contains { $0.hidden != nil && $0.analysis?.failure != nil } == true
     }
 
     private mutating func retract(_ request: PendingRequest) {

@@ -14,8 +14,11 @@ extension RelayMachine {
         }
         switch confirmed(statement, statements.judgements(of: statement, in: segment), orElse: "bind") {
         case .wait(let progress): return .wait(progress)
-        case .denied(let judgement): return try decideBind(judgement, statement, portal, &body, header, input, &run, &sink)
+        case .denied(let judgement):
+            hideValues(of: [judgement], header, input, &run)
+            return try decideBind(judgement, statement, portal, &body, header, input, &run, &sink)
         case .allowed(let judgements):
+            hideValues(of: judgements, header, input, &run)
             guard let open = stillOpen(judgements) else { return bound(judgements, to: portal) }
             if judgements.count == 1 { return try decideBind(open, statement, portal, &body, header, input, &run, &sink) }
             // Which of several it is, the server tells with its next answers.
@@ -128,6 +131,7 @@ extension RelayMachine {
                 describedPortals.insert(portal)
             }
             pending.append(PendingRequest(kind: .execute, name: portal, judgements: judgements, copyInsExpected: copyIns))
+            beginCopyIn(judgements)
             for judgement in judgements {
                 forwarded(judgement)
             }

@@ -78,9 +78,15 @@ extension RelayMachine {
         if boundary > run.start {
             // What was withheld before came first.
             releaseWithheld(&sink)
-            if let bytes = input.getSlice(at: run.start, length: boundary - run.start) { sink.passToServer(bytes) }
+            if let bytes = input.getSlice(at: run.start, length: boundary - run.start) {
+                sink.passToServer(bytes, hiding: run.hidden.take(in: run.start..<boundary))
+            }
         }
         if run.cursor > boundary, let bytes = input.getSlice(at: boundary, length: run.cursor - boundary) {
+            for var message in run.hidden.take(in: boundary..<run.cursor) {
+                message.offset += withheld.readableBytes
+                hiddenOfWithheld.append(message)
+            }
             withheld.writeImmutableBuffer(bytes)
         }
         run.start = run.cursor
@@ -95,15 +101,17 @@ extension RelayMachine {
 
     private mutating func releaseWithheld(_ sink: inout some RelaySink) {
         guard withheld.readableBytes > 0 else { return }
-        sink.passToServer(withheld)
+        sink.passToServer(withheld, hiding: hiddenOfWithheld)
         withheld = ByteBuffer()
+        hiddenOfWithheld = []
     }
 
     /// The session ends: they are recorded, and go nowhere.
     mutating func dropWithheld(_ sink: inout some RelaySink) {
         guard withheld.readableBytes > 0 else { return }
-        sink.hold(withheld)
+        sink.hold(withheld, hiding: hiddenOfWithheld)
         withheld = ByteBuffer()
+        hiddenOfWithheld = []
     }
 
     /// Counts what the client says since its last Sync, and where the server may be given less than all of it.

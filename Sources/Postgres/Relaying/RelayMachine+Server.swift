@@ -114,7 +114,7 @@ extension RelayMachine {
         case Backend.noticeResponse: return try receiveNotice(&body)
         case Backend.parameterStatus: return try receiveParameter(&body)
         case Backend.notificationResponse: return .pass
-        case Backend.copyInResponse: return try receiveCopyIn()
+        case Backend.copyInResponse: return try receiveCopyIn(&body)
         case Backend.copyOutResponse: return try receiveCopyOut(&body)
         case Backend.copyBothResponse:
             guard isReplication, let head = pending.head, head.kind == .query else { throw unexpected(header.type) }
@@ -256,10 +256,15 @@ extension RelayMachine {
 
     // MARK: - COPY
 
-    private mutating func receiveCopyIn() throws(ProtocolViolation) -> ServerStep {
+    private mutating func receiveCopyIn(_ body: inout BodyReader) throws(ProtocolViolation) -> ServerStep {
         try expect(Backend.copyInResponse, .query, or: .execute)
         guard pending.enterCopyIn() else {
             throw ProtocolViolation("the server asks for copy data that no statement announced")
+        }
+        if copyIn == .hidden {
+            let format: UInt8 = try body.integer()
+            let columns: Int16 = try body.integer()
+            copyInMask.begins(isBinary: format == 1, columns: Int(columns))
         }
         // The client may have sent all of its data already.
         copy = pending.copyDataHasEnded ? .none : .copyIn

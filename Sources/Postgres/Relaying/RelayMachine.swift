@@ -73,6 +73,8 @@ struct RelayMachine {
     var sessionHold: Verdict?
     /// Messages of the client since its last Sync that the server has not seen, because one behind them waits.
     var withheld = ByteBuffer()
+    /// What of it the recording holds otherwise.
+    var hiddenOfWithheld: [HiddenMessage] = []
     /// What was read last ends in front of a request that waits.
     var withholdsTail = false
     /// Extended-query messages since the last Sync, and how many of them the server has been given.
@@ -107,6 +109,9 @@ struct RelayMachine {
     var stoppedBy: Verdict?
     /// How the copy data now arriving is masked.
     var copyMask: CopyMask?
+    /// What takes the client's copy data, and what of that the recording shows.
+    var copyIn = CopyInData.unknown
+    var copyInMask = CopyInMask.withholding
 
     init(judge: any RelayJudge, analyzer: StatementAnalyzer, limits: Limits, isReplication: Bool) {
         self.judge = judge

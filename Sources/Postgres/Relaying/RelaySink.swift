@@ -4,8 +4,11 @@ import NIOCore
 protocol RelaySink {
     /// Bytes from the client that go on to the server as they are.
     mutating func passToServer(_ bytes: ByteBuffer)
-    /// Bytes from the client that are recorded, and go no further.
-    mutating func hold(_ bytes: ByteBuffer)
+    /// The same, of which the recording holds some in other words: in order of their places, which are counted from the first of
+    /// `bytes`.
+    mutating func passToServer(_ bytes: ByteBuffer, hiding hidden: [HiddenMessage])
+    /// Bytes from the client that are recorded, some of them in other words, and go no further.
+    mutating func hold(_ bytes: ByteBuffer, hiding hidden: [HiddenMessage])
     /// Bytes of the gateway's own for the server.
     mutating func inject(_ bytes: ByteBuffer, because reason: String)
     /// The decision on the request that starts at `offset` of the client's stream.

@@ -9,7 +9,7 @@ public struct PostgresScript {
     private var client = ByteBuffer()
     private var server = ByteBuffer()
     /// Where the next whole message of the client begins in its stream.
-    private var clientOffset: UInt64 = 0
+    private var place = ClientPlace()
     /// Verdicts that denied, by the offset of the request; they come before it.
     private var denials: [UInt64: VerdictRecord.Ruling] = [:]
     private var statements: [String: Prepared] = [:]
@@ -33,6 +33,7 @@ public struct PostgresScript {
         let isStandard: Bool
         var types: [UInt32]
         var columns: [ResultColumn] = []
+        var isMasked = false
 
         init(text: [UInt8], isStandard: Bool, types: [UInt32]) {
             self.text = text
@@ -57,9 +58,10 @@ public struct PostgresScript {
             output += commented("by \(principal.user), as \(principal.issuer) says")
         case .clientMessages:
             client.writeBytes(frame.payload)
+            place.add(frame.payload.count)
             while let (header, message) = try next(&client) {
-                try readClient(header, message)
-                clientOffset &+= UInt64(header.totalLength)
+                try readClient(header, message, isMasked: place.isReplaced())
+                place.pass(header.totalLength)
             }
         case .serverMessages:
             server.writeBytes(frame.payload)
@@ -68,6 +70,12 @@ public struct PostgresScript {
             let record = try VerdictRecord(payload: frame.payload)
             // What was held and then approved has a second verdict.
             denials[record.action] = record.ruling.decision == .allow ? nil : record.ruling
+        case .masked, .withheld:
+            let substitution = try Substitution(payload: frame.payload, of: frame.kind)
+            guard substitution.direction == .client else { break }
+            place.substitute(substitution)
+            // Of copy data nothing may be left.
+            if substitution.recordedBytes == 0 { latest?.isMasked = true }
         case .gap:
             output += commented("bytes that the gateway saw here are not in the recording")
         case .error, .cancel, .notice:
@@ -79,7 +87,7 @@ public struct PostgresScript {
         case .approval:
             let record = try frame.decode(ApprovalRecord.self)
             output += commented("approval \(record.approval): \(record.event.rawValue)")
-        case .file, .upstream, .injected, .withheld, .masked: break
+        case .file, .upstream, .injected: break
         }
         return output
     }
@@ -116,10 +124,15 @@ public struct PostgresScript {
 
     // MARK: - The client
 
-    private mutating func readClient(_ header: MessageHeader, _ message: ByteBuffer) throws {
+    /// - Parameter isMasked: it stands for what the client said.
+    private mutating func readClient(_ header: MessageHeader, _ message: ByteBuffer, isMasked: Bool) throws {
         var body = BodyReader(message, messageAt: message.readerIndex, header: header)
-        let denial = denials.removeValue(forKey: clientOffset)
-        func request(_ kind: ScriptRequest.Kind, _ text: [UInt8] = []) -> ScriptRequest { ScriptRequest(kind, text, denial) }
+        let denial = denials.removeValue(forKey: place.offset)
+        func request(_ kind: ScriptRequest.Kind, _ text: [UInt8] = []) -> ScriptRequest {
+            let request = ScriptRequest(kind, text, denial)
+            request.isMasked = isMasked
+            return request
+        }
         if isSkipping {
             if header.type == Frontend.execute, let bound = portals[try body.cString()] { segment.items.append(bound.item(.skipped)) }
             guard header.type == Frontend.sync else { return }
@@ -133,6 +146,7 @@ public struct PostgresScript {
         case Frontend.parse:
             let name = try body.cString()
             let prepared = Prepared(text: try text(&body), isStandard: segment.isStandard, types: [])
+            prepared.isMasked = isMasked
             let count: Int16 = try body.integer()
             for _ in 0..<max(0, Int(count)) { prepared.types.append(try body.integer()) }
             if statements.count > 10_000 { statements.removeAll() }
@@ -164,7 +178,9 @@ public struct PostgresScript {
         case Frontend.close: pending.append(request(.close))
         case Frontend.sync: if !isCopyingIn { pending.append(request(.sync)) }
         case Frontend.functionCall: pending.append(request(.functionCall))
-        case Frontend.copyData: latest?.copyData(message.readableBytesView.dropFirst(MessageHeader.size))
+        case Frontend.copyData:
+            if isMasked { latest?.isMasked = true }
+            latest?.copyData(message.readableBytesView.dropFirst(MessageHeader.size))
         case Frontend.copyDone:
             latest?.copyDone()
             isCopyingIn = false

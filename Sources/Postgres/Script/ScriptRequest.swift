@@ -57,6 +57,8 @@ final class ScriptRequest {
     private var rowsLeftOut: UInt64 = 0
     private(set) var copies: [CopyData] = []
     private(set) var hasBinaryCopy = false
+    /// What the recording has of it, or of its copy data, stands for what the client said.
+    var isMasked = false
     private var copiesBegun = 0
     private var current = CopyData()
 
@@ -102,7 +104,7 @@ final class ScriptRequest {
         return ScriptItem(
             text: text, isSimple: kind == .query, isStandard: source.prepared?.isStandard ?? true, parameters: source.parameters,
             types: source.prepared?.types ?? [], outcome: outcome, tags: tags, copies: copies, hasBinaryCopy: hasBinaryCopy, rows: rows,
-            rowsLeftOut: rowsLeftOut)
+            rowsLeftOut: rowsLeftOut, isMasked: isMasked || source.isMasked || source.prepared?.isMasked == true)
     }
 }
 
@@ -123,6 +125,7 @@ struct ScriptItem {
     var hasBinaryCopy: Bool
     var rows: [String]
     var rowsLeftOut: UInt64
+    var isMasked = false
 
     var isCompleted: Bool { if case .completed = outcome { true } else { false } }
     var isFailure: Bool {

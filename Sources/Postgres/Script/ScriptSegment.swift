@@ -68,6 +68,7 @@ struct ScriptSegment {
     }
 
     private func run(_ item: ScriptItem) -> String {
+        if item.isMasked { return remark(item, "cannot be run again: values of it are masked in the recording") }
         guard let text = scriptText(item) else { return remark(item, "cannot be said in a script", inHex: true) }
         if text.text.allSatisfy({ $0.isWhitespace || $0 == ";" }) { return "" }
         var result = ""

@@ -95,7 +95,8 @@ extension RelaySession {
         switch held.what {
         case .session: HeldText(statement: "")
         case .statement(let text, _, let parameters):
-            HeldText(statement: String(buffer: text), parameters: parameters?.shown ?? [])
+            // What it is bound to (`request`) is the text itself.
+            HeldText(statement: held.judgement.shown(text), parameters: parameters.map(held.judgement.shown) ?? [])
         }
     }
 

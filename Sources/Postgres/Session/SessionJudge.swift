@@ -325,7 +325,8 @@ final class SessionJudge: RelayJudge {
         let echoes = !maskRules.isEmpty && (planner.map { planner in actions.contains { planner.mayEchoMasked($0, in: context) } } ?? true)
         return Judgement(
             actions: actions, verdict: verdict, record: (try? ruling.encoded()) ?? [], epoch: epoch, mayRevealMasked: reveals,
-            mayEchoMasked: echoes, copyMask: copyMask, needsEstimate: needsEstimate, analysis: analysis)
+            mayEchoMasked: echoes, copyMask: copyMask, needsEstimate: needsEstimate, analysis: analysis,
+            hidden: hiddenLiterals(of: actions, analysis, planner, context))
     }
 
     private func mayRevealMasked(_ actions: [Action]) -> Bool {

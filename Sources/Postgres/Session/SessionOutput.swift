@@ -50,9 +50,34 @@ final class SessionOutput: RelaySink {
         stageForServer(bytes)
     }
 
-    func hold(_ bytes: ByteBuffer) {
-        recorder.recordClient(bytes)
+    func passToServer(_ bytes: ByteBuffer, hiding hidden: [HiddenMessage]) {
+        record(bytes, hiding: hidden)
+        stageForServer(bytes)
+    }
+
+    func hold(_ bytes: ByteBuffer, hiding hidden: [HiddenMessage]) {
+        record(bytes, hiding: hidden)
         isDirty = true
+    }
+
+    private func record(_ bytes: ByteBuffer, hiding hidden: [HiddenMessage]) {
+        var rest = bytes
+        for message in hidden {
+            let before = message.offset - (rest.readerIndex - bytes.readerIndex)
+            guard before >= 0, let plain = rest.readSlice(length: before), let original = rest.readSlice(length: message.length) else {
+                break
+            }
+            if plain.readableBytes > 0 { recorder.recordClient(plain) }
+            recordHidden(message, insteadOf: original)
+        }
+        if rest.readableBytes > 0 { recorder.recordClient(rest) }
+    }
+
+    /// The one place where what the client said is recorded in other words.
+    private func recordHidden(_ message: HiddenMessage, insteadOf original: ByteBuffer) {
+        recorder.recordClient(
+            message.recorded, insteadOf: original, values: message.items, isWithheld: message.reason == .unreadable,
+            because: message.reason.rawValue)
     }
 
     func inject(_ bytes: ByteBuffer, because reason: String) {

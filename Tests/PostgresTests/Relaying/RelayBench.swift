@@ -13,20 +13,43 @@ final class CollectingSink: RelaySink {
     /// Bytes of the client's that went on or were held, and bytes of the server's that were dealt with.
     private(set) var clientBytes = 0
     private(set) var serverBytes = 0
+    /// What the recording has of the client, and what of it stands for something else.
+    private(set) var recorded: [UInt8] = []
+    private(set) var hiddenBytes = 0
+    private(set) var hiddenValues = 0
+    private(set) var reasons: [HiddenMessage.Reason] = []
     private(set) var injected: [String] = []
     private(set) var replaced: [Replacement] = []
     private(set) var swallowed = 0
     /// `rule@offset`
     private(set) var verdicts: [String] = []
 
-    func passToServer(_ bytes: ByteBuffer) {
+    func passToServer(_ bytes: ByteBuffer) { passToServer(bytes, hiding: []) }
+
+    func passToServer(_ bytes: ByteBuffer, hiding hidden: [HiddenMessage]) {
         clientBytes += bytes.readableBytes
         toServer += bytes.readableBytesView
+        record(bytes, hidden)
     }
 
-    func hold(_ bytes: ByteBuffer) {
+    func hold(_ bytes: ByteBuffer, hiding hidden: [HiddenMessage]) {
         clientBytes += bytes.readableBytes
         held += bytes.readableBytesView
+        record(bytes, hidden)
+    }
+
+    private func record(_ bytes: ByteBuffer, _ hidden: [HiddenMessage]) {
+        let all = Array(bytes.readableBytesView)
+        var at = 0
+        for message in hidden {
+            recorded += all[at..<message.offset]
+            recorded += message.recorded.readableBytesView
+            at = message.offset + message.length
+            hiddenBytes += message.length
+            hiddenValues += message.items
+            if reasons.last != message.reason { reasons.append(message.reason) }
+        }
+        recorded += all[at...]
     }
 
     func inject(_ bytes: ByteBuffer, because reason: String) {
@@ -56,6 +79,10 @@ final class CollectingSink: RelaySink {
         toServer = []
         toClient = []
         held = []
+        recorded = []
+        reasons = []
+        hiddenBytes = 0
+        hiddenValues = 0
         verdicts = []
         injected = []
     }
@@ -107,7 +134,37 @@ final class ScriptedJudge: RelayJudge {
         let denied = deniedRequests.contains(kind) || deniedRequests.contains(name.text)
         return Judgement(
             actions: [Action(kinds: [kind])], verdict: Verdict(decision: denied ? .deny : .allow, rule: "request-\(kind)"), record: [],
-            epoch: epoch, mayRevealMasked: sqlNames.contains(name.text), analysis: nil)
+            epoch: epoch, mayRevealMasked: sqlNames.contains(name.text), analysis: nil,
+            hidden: hidesUnjudged && kind != "fetch" ? HiddenLiterals() : nil)
+    }
+
+    /// What cannot be read may reveal and echo, as it may to the gateway's own judge.
+    var revealsUnparsed = false
+    /// The constants and parameters of what names `ssn`, or touches customers, are hidden.
+    var hidesUnjudged = false
+
+    private func hidden(_ actions: [Action], _ analysis: Analysis?) -> HiddenLiterals? {
+        guard hidesUnjudged else { return nil }
+        let hidden = actions.map { action in
+            action.columns.contains("ssn") || action.objects.contains { $0.name.name == "customers" }
+                || !action.flags.isDisjoint(with: [.opaque, .unparsed])
+        }
+        guard hidden.contains(true) else { return nil }
+        let copies = actions.filter { $0.kinds.contains("copy.from") }.map { action -> HiddenLiterals.CopyIn in
+            guard let options = action.copy.flatMap({ CopyOptions(input: $0.options.map { ($0.name, $0.value) }) }) else { return .withheld }
+            return .masked(CopyMaskPlan(options: options, columns: [nil, Self.mask]))
+        }
+        return HiddenLiterals(analysis: analysis, copies: copies) {
+            LiteralPlan.find(in: $0, hidden: hidden, catalog: Customers()) { $0.attnum == 3 }
+        }
+    }
+
+    private struct Customers: LineageCatalog {
+        func relations(named name: QualifiedName) -> [LineageRelation] {
+            guard name.name == "customers" else { return [] }
+            let columns = ["id", "name", "ssn"].enumerated().map { LineageRelation.Column(attnum: Int16($0.offset + 1), name: $0.element) }
+            return [LineageRelation(oid: 16_400, columns: columns)]
+        }
     }
 
     private func make(_ actions: [Action], _ analysis: Analysis?) -> Judgement {
@@ -118,12 +175,15 @@ final class ScriptedJudge: RelayJudge {
             : denied
                 ? Verdict(decision: .deny, rule: "no-drop", reason: "Tables stay.", hint: "Ask a DBA.")
                 : Verdict(decision: .allow, rule: "rest")
-        let reveals = actions.contains { $0.columns.contains("ssn") || $0.copy?.columns?.contains("ssn") == true }
+        let reveals = actions.contains {
+            $0.columns.contains("ssn") || !$0.kinds.contains("copy.from") && $0.copy?.columns?.contains("ssn") == true
+        }
+        let echoes = reveals || revealsUnparsed && actions.contains { $0.flags.contains(.unparsed) }
         let copies = actions.contains { $0.kinds.contains("copy.to") }
         let plan = CopyOptions().map { CopyMaskPlan(options: $0, columns: [nil, ScriptedJudge.mask]) }
         return Judgement(
             actions: actions, verdict: verdict, record: Array(verdict.rule.utf8), epoch: epoch, mayRevealMasked: reveals,
-            mayEchoMasked: reveals, copyMask: reveals && copies ? plan : nil, analysis: analysis)
+            mayEchoMasked: echoes, copyMask: reveals && copies ? plan : nil, analysis: analysis, hidden: hidden(actions, analysis))
     }
 
     static let mask = ColumnMask(type: 25, format: .text, strategy: .redact)
@@ -150,7 +210,7 @@ final class ScriptedJudge: RelayJudge {
             }
         return Judgement(
             actions: judgement.actions, verdict: verdict, record: [], epoch: epoch, mayRevealMasked: judgement.mayRevealMasked,
-            analysis: judgement.analysis)
+            analysis: judgement.analysis, hidden: hidden(judgement.actions, judgement.analysis))
     }
 
     var canEstimate = false
@@ -239,6 +299,7 @@ final class RelayBench {
     }
 
     var toServer: [Message] { Message.split(sink.toServer) }
+    var recorded: [Message] { Message.split(sink.recorded) }
     var toClient: [Message] { Message.split(sink.toClient) }
     var kept: [Message] { Message.split(sink.held) }
 

@@ -85,7 +85,7 @@ import Testing
         let journal = try recorder.journal()
         let sender = Sender(try self.recorder(journal))
         sender.output.passToServer(query)
-        sender.output.hold(query)
+        sender.output.hold(query, hiding: [])
         sender.output.inject(query, because: "rule")
         sender.output.passToClient(answer)
         sender.output.replaceForClient(original: 9, by: answer, because: .mask)
@@ -103,6 +103,26 @@ import Testing
         #expect(flow.client.seen == UInt64(2 * query.readableBytes))
         #expect(flow.server.seen == UInt64(answer.readableBytes + 9 + 4))
         #expect(flow.client.isBalanced && flow.server.isBalanced)
+    }
+
+    /// The server gets it as it is; the recording has other words, and counts what they stand for.
+    @Test func whatIsHiddenIsCountedApart() throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let sender = Sender(try recorder(try makeJournal()))
+        var three = query
+        three.writeImmutableBuffer(query)
+        three.writeImmutableBuffer(query)
+        let length = query.readableBytes
+        let masked = HiddenMessage(offset: length, length: length, recorded: answer, items: 2, reason: .literals)
+        let lost = HiddenMessage(offset: 0, length: length, recorded: ByteBuffer(), items: 1, reason: .unreadable)
+        sender.output.passToServer(three, hiding: [masked])
+        sender.output.hold(query, hiding: [lost])
+        sender.output.commitBegins()
+        sender.output.commitEnded(client: sender.client, server: sender.server)
+        #expect(sender.sent() == [three])
+        let flow = sender.output.recorder.accounting.client
+        #expect(flow.seen == UInt64(4 * length) && flow.verbatim == UInt64(2 * length))
+        #expect(flow.replacedByMasks == UInt64(length) && flow.withheldSecrets == UInt64(length) && flow.isBalanced)
     }
 
     /// What is staged while a commit is under way waits for the next one.

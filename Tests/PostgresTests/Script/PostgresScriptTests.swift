@@ -36,6 +36,14 @@ private struct Tape {
         add(.verdict, withUnsafeBytes(of: (offset.littleEndian, UInt64(0)), Array.init) + ruling)
     }
 
+    /// What the client says is recorded in other words, or not at all.
+    mutating func client(_ said: Message, recordedAs recorded: Message?) {
+        let words: [UInt64] = [0, 1, UInt64(said.bytes.count), UInt64(recorded?.bytes.count ?? 0)]
+        add(recorded == nil ? .withheld : .masked, words.flatMap { word in withUnsafeBytes(of: word.littleEndian, Array.init) })
+        if let recorded { add(.clientMessages, recorded.bytes) }
+        offset += UInt64(said.bytes.count)
+    }
+
     func script(showsResults: Bool = false) throws -> String {
         var script = PostgresScript(showsResults: showsResults)
         return try frames.map { try script.read($0) }.joined() + script.finish()
@@ -59,6 +67,39 @@ private func bind(_ statement: String, _ values: String?...) -> Message {
 }
 
 @Suite struct PostgresScriptTests {
+    /// What stands for what the client said has another length: denials behind it are found all the same.
+    @Test func whatIsMaskedIsNotRunAgain() throws {
+        var tape = Tape()
+        tape.client(.query("UPDATE c SET ssn = '078-05-1120' WHERE id = 5"), recordedAs: .query("UPDATE c SET ssn = '****' WHERE id = 5"))
+        tape.server(.complete("UPDATE 1"), .ready())
+        tape.client(.copyData("stray"), recordedAs: nil)
+        try tape.deny("no-drop")
+        tape.client(.query("DROP TABLE c"))
+        tape.server(.error("42501", "denied"), .ready())
+        tape.client(.query("COPY c FROM STDIN"))
+        tape.server(copyIn)
+        tape.client(.copyData("1\t078-05-1120\n"), recordedAs: .copyData("1\t****\n"))
+        tape.client(.copyDone)
+        tape.server(.complete("COPY 1"), .ready())
+        tape.client(.query("COPY c FROM STDIN"))
+        tape.server(copyIn)
+        tape.client(.copyData("1\t078-05-1120\n"), recordedAs: nil)
+        tape.client(.copyDone)
+        tape.server(.complete("COPY 1"), .ready())
+        tape.client(.parse("s", "UPDATE c SET ssn = $1"), bind("s", "kept"), .execute(""))
+        tape.client(bind("s", "078-05-1120"), recordedAs: bind("s", "****"))
+        tape.client(.execute(""), .sync)
+        tape.server(.parseComplete, .bindComplete, .complete("UPDATE 1"), .bindComplete, .complete("UPDATE 2"), .ready())
+        tape.client(.query("SELECT 'last'"))
+        tape.server(.complete("SELECT 1"), .ready())
+        let script = try tape.script()
+        #expect(script.contains("DENIED by no-drop"))
+        #expect(script.contains("SELECT 'last'") && script.contains("UPDATE c SET ssn = 'kept'"))
+        let run = script.split(separator: "\n").filter { !$0.hasPrefix("--") }.joined(separator: "\n")
+        #expect(!run.contains("****") && !run.contains("DROP") && !run.contains("COPY"), "\(script)")
+        #expect(script.ranges(of: "cannot be run again").count == 4, "\(script)")
+    }
+
     @Test func statementsAndResults() throws {
         var tape = Tape()
         tape.client(.query("SELECT a FROM t"))

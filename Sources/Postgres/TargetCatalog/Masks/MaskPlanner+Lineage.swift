@@ -4,7 +4,7 @@ import Masking
 import Synchronization
 
 /// The target's catalog as lineage asks for it.
-private struct SnapshotLineage: LineageCatalog {
+struct SnapshotLineage: LineageCatalog {
     let snapshot: CatalogSnapshot
     let searchPath: [String]?
 
@@ -69,7 +69,7 @@ extension MaskPlanner {
         return outputs.map(\.flow)
     }
 
-    private func isMasked(_ column: LineageColumn) -> Bool { !decision(column).isPass }
+    func isMasked(_ column: LineageColumn) -> Bool { !decision(column).isPass }
 
     private func decision(_ column: LineageColumn) -> MaskDecision {
         masked.decision(ColumnID(table: column.table, attnum: column.attnum))

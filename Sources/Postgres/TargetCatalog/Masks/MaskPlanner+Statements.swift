@@ -57,6 +57,11 @@ extension MaskPlanner {
 
     private static let codeKinds = ["create.function", "create.procedure", "create.trigger", "create.event_trigger", "alter.schema"]
 
+    /// It adds functions, procedures or triggers.
+    static func keepsCode(_ action: Action) -> Bool {
+        action.kinds.contains { kind in codeKinds.contains { kind == $0 || kind.hasPrefix($0 + ".") } }
+    }
+
     private static let followedKinds: Set<String> = ["create.view", "create.table_as", "create.materialized_view", "select"]
 
     private func refusalOfSchemaChanges(_ action: Action, _ context: StatementContext) -> String? {

@@ -1,0 +1,92 @@
+import NIOCore
+
+/// What of the client's words the recording holds otherwise, because they may say what is masked. Nothing here changes what the server
+/// is sent.
+extension RelayMachine {
+    /// What takes copy data of the client's.
+    enum CopyInData {
+        /// Nothing that is known.
+        case unknown
+        case open
+        /// `copyInMask` says what of it is shown.
+        case hidden
+    }
+
+    /// - Parameter prefix: the bytes between the header and the text.
+    func hideText(
+        _ text: ByteBuffer, of judgement: Judgement, prefix: Int = 0, _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run
+    ) {
+        guard let hidden = judgement.hidden else { return }
+        hide(HiddenMessage(hidden.shown(text), text: text, prefix: prefix, header, input, at: run.cursor), &run)
+    }
+
+    /// What a Bind gives is shown where every statement that it may be given to would show it.
+    func hideValues(of judgements: [Judgement], _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run) {
+        guard judgements.contains(where: { $0.hidden != nil }) else { return }
+        hideValues(header, input, &run) { number in judgements.allSatisfy { $0.hidden?.keeps(parameter: number) ?? true } }
+    }
+
+    private func hideValues(_ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, keeping isKept: (Int) -> Bool) {
+        hide(HiddenMessage(valuesOf: header, input, at: run.cursor, keeping: isKept), &run)
+    }
+
+    private func hide(_ message: HiddenMessage?, _ run: inout Run) {
+        if let message { run.hidden.append(message) }
+    }
+
+    /// Messages that nobody judges, since the server passes over them.
+    func hideUnjudged(_ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run) throws(ProtocolViolation) {
+        guard judge.hidesUnjudged else { return }
+        var body = BodyReader(input, messageAt: run.cursor, header: header)
+        switch header.type {
+        case Frontend.query, Frontend.parse:
+            if header.type == Frontend.parse { _ = try body.cStringBytes() }
+            let prefix = header.bodyLength - body.remaining
+            let text = try body.cStringBytes()
+            hide(HiddenMessage(HiddenLiterals().shown(text), text: text, prefix: prefix, header, input, at: run.cursor), &run)
+        case Frontend.bind, Frontend.functionCall: hideValues(header, input, &run) { _ in false }
+        default: break
+        }
+    }
+
+    // MARK: - Copy data
+
+    /// A request goes on that may take copy data, or none.
+    mutating func beginCopyIn(_ judgements: [Judgement]) {
+        let takesData = judgements.contains { $0.copyIns > 0 }
+        guard takesData || copyIn != .unknown else { return }
+        guard takesData else {
+            copyIn = .unknown
+            return
+        }
+        guard judgements.contains(where: { $0.hidden?.hides(copies: $0.copyIns) == true }) else {
+            copyIn = .open
+            return
+        }
+        copyIn = .hidden
+        // Which of several it is, is not known.
+        copyInMask = judgements.count == 1 ? CopyInMask(judgements[0].hidden?.copies ?? []) : .withholding
+    }
+
+    mutating func endCopyIn() {
+        if copyIn == .hidden { copyInMask.ends() }
+    }
+
+    /// Bytes of a CopyData message, from `start` to where the run will be.
+    ///
+    /// - Parameter skipped: how many of them are its header.
+    mutating func hideCopyData(_ input: ByteBuffer, from start: Int, count: Int, skipping skipped: Int, _ run: inout Run) {
+        switch copyIn {
+        case .open: return
+        case .unknown where !judge.hidesUnjudged: return
+        case .unknown, .hidden: break
+        }
+        guard count > 0 else { return }
+        var shown: (bytes: ByteBuffer, replaced: UInt64)?
+        if copyIn == .hidden {
+            shown = copyInMask.feed(input.viewBytes(at: start + skipped, length: count - skipped) ?? ByteBuffer().readableBytesView)
+        }
+        let values = shown.map { Int(clamping: $0.replaced) } ?? 1
+        run.hidden.add(copyData: HiddenMessage(copyData: shown?.bytes, offset: start, length: count, values: values))
+    }
+}
