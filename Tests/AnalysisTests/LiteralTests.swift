@@ -161,6 +161,16 @@ import Testing
         #expect(try !shown("SELECT 1 FROM customers WHERE id = 4711 AND name = 'abc' AND (\(mixed))").contains("abc"))
     }
 
+    /// A COPY failed, and its rows come as a statement.
+    @Test func wordsOfWhatCannotBeParsedAreHidden() throws {
+        func keywords(_ sql: String) -> String? {
+            Array(sql.utf8).withUnsafeBytes { LiteralPlan.keywords(of: $0) }.map { String(decoding: $0.bytes, as: UTF8.self) }
+        }
+        #expect(keywords("5001\tBob\tQz7xkw4m93Lp\nUPDATE t SET \"a\" = $1") == "'****'\t****\t****\nUPDATE **** SET **** = $1")
+        #expect(keywords("SELECT 'open") == nil)
+        #expect(keywords("SELECT U&\"a\", x'1f' -- secret") == "SELECT ****, '****' -- ****")
+    }
+
     /// Texts that went through another thread know their own tokens.
     @Test func aLongTextKnowsWhereItsConstantsAre() throws {
         let sql = "INSERT INTO customers (ssn) VALUES \((0..<2_000).map { "('078-05-\($0)')" }.joined(separator: ", "))"

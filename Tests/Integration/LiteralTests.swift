@@ -29,7 +29,7 @@ extension IntegrationTests {
                   - id: ask-first
                     priority: 1
                     where: { targets: [orders] }
-                    what: { kinds: [delete], tables: [public.\(table)] }
+                    what: { kinds: [delete], tables: [public.literal_held] }
                     effect: hold
                     approval: { approvers: [managers], wait: 60s }
                 """
@@ -79,7 +79,8 @@ extension IntegrationTests {
                 input: """
                     SELECT id FROM \(table) WHERE card_number = '\(secret)'; -- \(secret)
                     UPDATE \(table) SET card_number = '\(secret)' WHERE id = 1 \\; SELECT 'beside';
-                    SELECT id FROM \(table) WHERE card_number = $1 \\bind '\(secret)' \\g
+                    PREPARE q AS SELECT id FROM \(table) WHERE card_number = $1 AND id = $2;
+                    EXECUTE q ('\(secret)', 5);
                     COPY \(table) FROM STDIN;
                     5001\tpsql\t\(secret)
                     \\.
@@ -87,6 +88,9 @@ extension IntegrationTests {
                     5002,psql,"\(secret)"
                     \\.
                     UPDATE \(table) SET card_number = '\(secret)' WHERE id = 'x\(secret)';
+                    COPY nowhere FROM STDIN;
+                    5003\tfailed\t\(secret)
+                    ;
                     SELECT label, 'psql-end' FROM \(table) WHERE id = 5002;
                     """)
             #expect(told.output.contains("psql|psql-end"), "\(told.output) \(told.errors)")

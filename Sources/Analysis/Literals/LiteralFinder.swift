@@ -110,7 +110,7 @@ enum LiteralFinder {
     private static func keeps(_ token: LiteralToken, sign: Int?, _ places: Places) -> Bool {
         let start = Int(token.start)
         switch token.sort {
-        case .lineComment, .blockComment: return false
+        case .lineComment, .blockComment, .word: return false
         case .boolean: return places.keepsAll || !places.booleans.contains(start) || places.safe.contains(start)
         case .constant: return places.keepsAll || places.safe.contains(start) || sign.map(places.safe.contains) == true
         }

@@ -51,7 +51,18 @@ public struct LiteralPlan: Sendable, Hashable {
     public func masked(_ text: UnsafeRawBufferPointer, tokens: [LiteralToken]? = nil) -> Masked? {
         guard let tokens = tokens ?? Analyze.withTokens(of: text, { _, scanned in LiteralToken.all(of: scanned) }) else { return nil }
         // Another number of tokens is another text.
-        let kept = kept.flatMap { $0.count == tokens.count ? $0 : nil }
+        return Self.masked(text, tokens, keeping: kept.flatMap { $0.count == tokens.count ? $0 : nil })
+    }
+
+    /// A text of which nobody knows what is a name in it and what a value, as of one that cannot be parsed: the rows of a COPY that
+    /// failed come as a statement, where a script goes on. Keywords and punctuation are left; nil as above.
+    public static func keywords(of text: UnsafeRawBufferPointer) -> Masked? {
+        Analyze.withTokens(of: text) { _, scanned in LiteralToken.all(of: scanned, andWords: true) }.flatMap {
+            masked(text, $0, keeping: nil)
+        }
+    }
+
+    private static func masked(_ text: UnsafeRawBufferPointer, _ tokens: [LiteralToken], keeping kept: [Bool]?) -> Masked? {
         var masked = Masked(bytes: [], replaced: 0)
         masked.bytes.reserveCapacity(text.count + 16)
         var copied = 0

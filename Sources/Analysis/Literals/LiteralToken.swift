@@ -8,6 +8,8 @@ public struct LiteralToken: Sendable, Hashable {
         case boolean
         case lineComment
         case blockComment
+        /// A name, or what looks like one in a text that cannot be parsed.
+        case word
 
         /// What stands for it.
         var replacement: StaticString {
@@ -15,6 +17,7 @@ public struct LiteralToken: Sendable, Hashable {
             case .constant, .boolean: "'****'"
             case .lineComment: "-- ****"
             case .blockComment: "/* **** */"
+            case .word: "****"
             }
         }
     }
@@ -23,8 +26,9 @@ public struct LiteralToken: Sendable, Hashable {
     var end: Int32
     var sort: Sort
 
-    init?(_ token: ScannedText.Token) {
+    init?(_ token: ScannedText.Token, orWord: Bool = false) {
         switch token.kind {
+        case TokenKind.identifier where orWord, TokenKind.unicodeIdentifier where orWord: sort = .word
         case TokenKind.lineComment: sort = .lineComment
         case TokenKind.blockComment: sort = .blockComment
         case TokenKind.isTrue, TokenKind.isFalse: sort = .boolean
@@ -36,7 +40,9 @@ public struct LiteralToken: Sendable, Hashable {
         end = token.end
     }
 
-    static func all(of scanned: ScannedText) -> [LiteralToken] { scanned.tokens.compactMap { LiteralToken($0) } }
+    static func all(of scanned: ScannedText, andWords: Bool = false) -> [LiteralToken] {
+        scanned.tokens.compactMap { LiteralToken($0, orWord: andWords) }
+    }
 }
 
 extension Analyze {

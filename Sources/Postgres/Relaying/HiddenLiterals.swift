@@ -54,9 +54,13 @@ final class HiddenLiterals {
         let isShort = text.readableBytes <= LiteralPlan.byteLimit
         guard isShort || analysis?.literals != nil else { return .withheld }
         return text.withUnsafeReadableBytes { bytes in
+            // Where nothing could be parsed, a value may stand as a word.
+            guard let analysis, analysis.failure == nil else {
+                return LiteralPlan.keywords(of: bytes).map { .masked($0.bytes, replaced: $0.replaced) } ?? .withheld
+            }
             let plan = plan(for: bytes)
             if plan.keepsAll { return .asItIs }
-            guard let masked = plan.masked(bytes, tokens: analysis?.literals) else { return .withheld }
+            guard let masked = plan.masked(bytes, tokens: analysis.literals) else { return .withheld }
             return masked.replaced == 0 ? .asItIs : .masked(masked.bytes, replaced: masked.replaced)
         }
     }

@@ -122,7 +122,7 @@ import Testing
         let bench = bench { $0.judge.deniedKinds = ["update"] }
         let sent: [Message] = [.query(update), .parse("", update), bind("", [Self.secret]), .execute(""), .sync]
         try bench.client(bytes: sent.flatMap(\.bytes))
-        #expect(!bench.sink.toServer.contains("078"))
+        #expect(!bench.sink.toServer.contains("update"))
         #expect(bench.kept == [.query(update), .parse("", update)])
         #expect(bench.recorded.prefix(3) == [.query(shownUpdate), .parse("", shownUpdate), bind("", ["****"])])
         check(bench, sent)
@@ -138,7 +138,7 @@ import Testing
         let sent: [Message] = [.parse("x", update), bind("x", [Self.secret, nil]), .execute(""), .sync]
         try bench.client(bytes: sent.flatMap(\.bytes))
         #expect(bench.toServer == sent)
-        #expect(bench.recorded == [.parse("x", "update customers set ssn = '****' where id = '****'"), bind("x", ["****", nil]), .execute(""), .sync])
+        #expect(bench.recorded == [.parse("x", "update **** set **** = '****' where **** = '****'"), bind("x", ["****", nil]), .execute(""), .sync])
     }
 
     @Test(arguments: [true, false])
@@ -174,8 +174,6 @@ import Testing
 
     @Test func aSessionThatEndsWhileItIsHeldRecordsNoSecret() throws {
         let bench = bench { $0.judge.heldKinds = ["update"] }
-        try bench.client(.parse("s", "delete from customers where ssn = '078-05-1120'"), .query("select 1"))
-        bench.forget()
         try bench.client(.parse("t", "delete from customers where ssn = '078-05-1120'"), .query(update))
         #expect(bench.held != nil)
         var sink = bench.sink
@@ -194,7 +192,7 @@ import Testing
     @Test func aSyntaxErrorDoesNotQuoteTheText() throws {
         let bench = bench { $0.judge.revealsUnparsed = true }
         try bench.client(.query("update customers set ssn '078-05-1120'"))
-        #expect(bench.recorded == [.query("update customers set ssn '****'")])
+        #expect(bench.recorded == [.query("update **** set **** '****'")])
         try bench.server(
             Message("E") { body in
                 for (field, value) in [("S", "ERROR"), ("V", "ERROR"), ("C", "42601"), ("M", "at or near \"'078-05-1120'\""), ("P", "26")] {
@@ -310,7 +308,7 @@ import Testing
     @Test func copyInOfTheExtendedProtocol() throws {
         let bench = bench()
         try bench.client(.parse("", load), .bind("", ""), .execute(""), .sync)
-        try bench.server(.parseComplete, .bindComplete, .copyIn)
+        try bench.server(.parseComplete, .bindComplete, .noData, .copyIn)
         try bench.client(.copyData("1\t\(Self.secret)\n"), .copyDone, .sync)
         #expect(data(bench.recorded) == "1\t****\n")
     }
