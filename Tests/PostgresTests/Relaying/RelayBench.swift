@@ -71,6 +71,8 @@ final class ScriptedJudge: RelayJudge {
     var catalogsNeeded = 0
     var rowCatalogsNeeded = 0
     var stringSettingIsUncertain = false
+    /// Looks into every column of text, and into messages; then every result's columns must be known.
+    var redactor: Redactor?
     var sqlNames: Set<String> = []
     private var kept: [ObjectIdentifier: Judgement] = [:]
     private(set) var forwardedTexts: [String] = []
@@ -118,12 +120,16 @@ final class ScriptedJudge: RelayJudge {
             : denied
                 ? Verdict(decision: .deny, rule: "no-drop", reason: "Tables stay.", hint: "Ask a DBA.")
                 : Verdict(decision: .allow, rule: "rest")
-        let reveals = actions.contains { $0.columns.contains("ssn") || $0.copy?.columns?.contains("ssn") == true }
+        let echoes = actions.contains { $0.columns.contains("ssn") || $0.copy?.columns?.contains("ssn") == true }
+        let reveals = redactor != nil || echoes
         let copies = actions.contains { $0.kinds.contains("copy.to") }
-        let plan = CopyOptions().map { CopyMaskPlan(options: $0, columns: [nil, ScriptedJudge.mask]) }
+        let plan = CopyOptions().map { options in
+            redactor.map { CopyMaskPlan(options: options, columns: nil, redactor: $0) }
+                ?? CopyMaskPlan(options: options, columns: [nil, ScriptedJudge.mask])
+        }
         return Judgement(
             actions: actions, verdict: verdict, record: Array(verdict.rule.utf8), epoch: epoch, mayRevealMasked: reveals,
-            mayEchoMasked: reveals, copyMask: reveals && copies ? plan : nil, analysis: analysis)
+            mayEchoMasked: echoes, copyMask: reveals && copies ? plan : nil, analysis: analysis)
     }
 
     static let mask = ColumnMask(type: 25, format: .text, strategy: .redact)
@@ -132,6 +138,11 @@ final class ScriptedJudge: RelayJudge {
         if rowCatalogsNeeded > 0 {
             rowCatalogsNeeded -= 1
             return .needsCatalog
+        }
+        if let redactor {
+            let names = columns.map { column in FoundText(type: column.typeOID, format: .text).map { (form: $0, name: column.name) } }
+            let mask = columns.contains { $0.name == "ssn" } ? RowMask(columns: columns.map { $0.name == "ssn" ? Self.mask : nil }) : nil
+            return .mask(PostgresRowMask(mask: mask, detection: RowDetection(redactor: redactor, columns: names)))
         }
         guard judgements.contains(where: \.mayRevealMasked), columns.contains(where: { $0.name == "ssn" }) else { return .pass }
         return .mask(PostgresRowMask(mask: RowMask(columns: columns.map { $0.name == "ssn" ? Self.mask : nil })))
