@@ -99,8 +99,8 @@ enum WaitingClient: String, CaseIterable, CustomStringConvertible {
     func run(
         _ marker: String, of table: String = "products", through endpoint: Endpoint, onceTold act: Act? = nil
     ) async throws -> Waited {
-        let column = table == "products" ? "id" : "order_id"
-        let update = "UPDATE \(table) AS \(marker) SET \(column) = \(column) WHERE \(column) < "
+        let (column, number) = table == "products" ? ("title", "id") : ("quantity", "order_id")
+        let update = "UPDATE \(table) AS \(marker) SET \(column) = \(column) WHERE \(number) < "
         return switch self {
         case .psql: try await psql(update + "-7", endpoint, act)
         case .psycopg: try await psycopg(update + "-7", endpoint, act)
@@ -108,12 +108,14 @@ enum WaitingClient: String, CaseIterable, CustomStringConvertible {
         }
     }
 
-    /// A person's Ctrl-C, or the end of his terminal.
+    /// A person's Ctrl-C, or the end of his terminal. After a Ctrl-C psql shows no rows any more, so that what became of the next
+    /// statement is asked of its variables.
     private func psql(_ sql: String, _ endpoint: Endpoint, _ act: Act?) async throws -> Waited {
         let folder = try TemporaryDirectory()
         defer { folder.remove() }
         let child = try Child(
-            "psql", ["-X", "-A", "-t", "-q", "-v", "VERBOSITY=verbose", "-c", sql, "-c", "SELECT 'after'"],
+            "psql",
+            ["-X", "-A", "-t", "-q", "-v", "VERBOSITY=verbose", "-c", sql, "-c", "SELECT 1", "-c", #"\warn after :ERROR :ROW_COUNT"#],
             environment: endpoint.environment, directory: folder.path)
         if let act {
             let end = ContinuousClock.now + .seconds(40)
@@ -130,7 +132,7 @@ enum WaitingClient: String, CaseIterable, CustomStringConvertible {
         let error = errors.firstMatch(of: /ERROR: +([0-9A-Z]{5}): ([^\n]*)/)
         return Waited(
             sqlstate: error.map { String($0.1) }, message: error.map { String($0.2) } ?? "", notices: errors,
-            goesOn: child.output == "after\n")
+            goesOn: errors.contains("after false 1\n"))
     }
 
     private func psycopg(_ sql: String, _ endpoint: Endpoint, _ act: Act?) async throws -> Waited {

@@ -1,8 +1,9 @@
 import java.sql.*;
+import org.postgresql.util.PSQLWarning;
 
 /**
  * Runs one statement with a parameter, which may wait for an approval, and tells what came of it, a line each: "rows N" or
- * "error SQLSTATE MESSAGE", "warning MESSAGE" for each that it was told, and "after 1" when the session goes on.
+ * "error SQLSTATE MESSAGE", "warning MESSAGE DETAIL" for each that it was told, and "after 1" when the session goes on.
  *
  * <p>usage: JDBCHold.java SQL NUMBER [cancel|leave]: what it does as soon as it is told that it waits.
  */
@@ -23,7 +24,8 @@ public class JDBCHold {
                     System.out.println("error " + error.getSQLState() + " " + error.getMessage());
                 }
                 for (SQLWarning warning = statement.getWarnings(); warning != null; warning = warning.getNextWarning()) {
-                    System.out.println("warning " + warning.getMessage());
+                    String detail = warning instanceof PSQLWarning ? ((PSQLWarning) warning).getServerErrorMessage().getDetail() : null;
+                    System.out.println("warning " + warning.getMessage() + " " + detail);
                 }
             }
             try (Statement statement = connection.createStatement(); ResultSet result = statement.executeQuery("SELECT 1")) {
