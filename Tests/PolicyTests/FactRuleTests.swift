@@ -73,7 +73,6 @@ private func rows(_ action: Action, _ estimate: Int?) -> Action {
         (What(copiesMaskedData: true), action("insert"), false),
         (What(probesMaskedData: true), action("select", flags: .probesMaskedData), true),
         (What(probesMaskedData: true), action("select"), false),
-        (What(probesMaskedData: true), action("do", flags: .opaque), false),
         (What(kinds: ["alter.*.change_owner"]), action("alter.table.change_owner"), true),
         (What(kinds: ["alter.*.change_owner"]), action("alter.table.add_column"), false),
     ])
