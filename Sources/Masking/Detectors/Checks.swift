@@ -62,11 +62,21 @@ enum Checks {
         (670_000...679_999, [13, 14, 15, 16, 17, 18, 19]),
     ]
 
+    /// Short, old and local ones, which too much else looks like: they need a word nearby.
+    private static let lesserIssuers: [(first: ClosedRange<Int>, lengths: Set<Int>)] = [
+        (500_000...509_999, [12]), (560_000...589_999, [12]), (670_000...679_999, [12]),  // Maestro
+        (60_400...60_499, [12]), (630_400...630_499, [12, 16]), (639_000...639_099, [12, 16]),
+        (180_000...180_099, [15]), (213_100...213_199, [15]), (350_000...359_999, [16]),  // JCB
+    ]
+
     static let card = Detector.Check { bytes in
         let digits = digits(bytes)
-        guard (13...19).contains(digits.count), Set(digits).count > 1, luhn(digits) else { return nil }
+        guard (12...19).contains(digits.count), Set(digits).count > 1, luhn(digits) else { return nil }
         let first = digits.prefix(6).reduce(0) { $0 * 10 + Int($1) }
-        guard issuers.contains(where: { $0.first.contains(first) && $0.lengths.contains(digits.count) }) else { return nil }
+        let isOf = { (issuers: [(first: ClosedRange<Int>, lengths: Set<Int>)]) in
+            issuers.contains { $0.first.contains(first) && $0.lengths.contains(digits.count) }
+        }
+        guard isOf(issuers) else { return isOf(lesserIssuers) ? .init(0.2, bytes.count) : nil }
         // One number in ten passes Luhn's check; one that is also written in groups is hardly anything else.
         return .init(digits.count == bytes.count ? 0.7 : 0.9, bytes.count)
     }
@@ -110,21 +120,33 @@ enum Checks {
     }
 
     static let phone = Detector.Check { bytes in
-        let digits = digits(bytes)
-        guard Set(digits).count > 2 else { return nil }
-        if bytes.first == UInt8(ascii: "+") {
+        // Without what is dialled after the call was answered: `x123`, ` ext. 123`.
+        let number = UnsafeRawBufferPointer(
+            rebasing: bytes[..<(bytes.firstIndex { $0 | 0x20 == 0x78 || $0 | 0x20 == 0x65 } ?? bytes.count)])
+        let digits = digits(number)
+        guard digits.count >= 7, Set(digits).count > 2 else { return nil }
+        if number.first == UInt8(ascii: "+") {
             return (8...15).contains(digits.count) ? .init(0.8, bytes.count) : nil
         }
-        let separators = bytes.count - digits.count
+        let parts = number.split { !isDigit($0) }.map(\.count)
+        if digits.starts(with: [0, 0, 1]), digits.count == 13, parts.count > 2, isNorthAmerican(Array(digits[3...])) {
+            return .init(0.65, bytes.count)
+        }
+        let separators = number.count - digits.count
         if digits.count == 10, separators >= 2, isNorthAmerican(digits) { return .init(0.6, bytes.count) }
         if digits.count == 11, digits[0] == 1, separators >= 2, isNorthAmerican(Array(digits[1...])) { return .init(0.65, bytes.count) }
-        guard (7...13).contains(digits.count), !isDate(bytes) else { return nil }
-        return .init(digits[0] == 0 && digits[1] != 0 && separators > 0 ? 0.3 : 0.1, bytes.count)
+        guard (7...13).contains(digits.count), !isDate(number) else { return nil }
+        guard digits[0] == 0, digits[1] != 0 else { return .init(0.1, bytes.count) }
+        if nationalForms.contains(parts) || (number.first == UInt8(ascii: "(") && digits.count >= 10) { return .init(0.6, bytes.count) }
+        return .init(separators > 0 ? 0.3 : 0.1, bytes.count)
     }
+
+    /// `01 23 45 67 89` as in France, `020 7946 0958` and `0141 496 0123` as in Britain (Ofcom's numbers for drama).
+    private static let nationalForms: Set<[Int]> = [[2, 2, 2, 2, 2], [3, 4, 4], [4, 3, 4]]
 
     /// Area and exchange begin with 2 to 9 and are not N11 (NANPA).
     private static func isNorthAmerican(_ digits: [UInt8]) -> Bool {
-        [0, 3].allSatisfy { digits[$0] >= 2 && !(digits[$0 + 1] == 1 && digits[$0 + 2] == 1) }
+        digits.count == 10 && [0, 3].allSatisfy { digits[$0] >= 2 && !(digits[$0 + 1] == 1 && digits[$0 + 2] == 1) }
     }
 
     /// 2024-05-01, 01.05.2024, 01/05/2024.

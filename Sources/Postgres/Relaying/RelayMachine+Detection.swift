@@ -1,7 +1,7 @@
 import Masking
 import NIOCore
 
-/// What the server says beside rows: its messages, and what other sessions notify. Detectors look into their texts.
+/// What the server says beside rows: its messages, settings that it reports, and what other sessions notify. Detectors look into their texts.
 extension RelayMachine {
     /// Message, detail, hint, where, and internal query (documentation, "Error and Notice Message Fields"). The others are codes,
     /// places and names.
@@ -31,6 +31,21 @@ extension RelayMachine {
                 body.writeImmutableBuffer(field.text)
                 body.writeInteger(UInt8(0))
             }
+            body.writeInteger(UInt8(0))
+        }
+        return .replace(buffer, .mask)
+    }
+
+    /// A setting that the server reports: `SET` can have put anything into one.
+    func redacted(parameter name: String, _ value: String) -> ServerStep {
+        // What drivers read to know how to talk is the server's own.
+        guard let redactor = judge.redactor, name != "server_version",
+            let clean = ByteBuffer(string: value).redacted(by: redactor)
+        else { return .pass }
+        var buffer = ByteBuffer()
+        writeMessage(Backend.parameterStatus, to: &buffer) { body in
+            body.writeNullTerminatedString(name)
+            body.writeImmutableBuffer(clean)
             body.writeInteger(UInt8(0))
         }
         return .replace(buffer, .mask)

@@ -143,7 +143,7 @@ extension RelayMachine {
                 "\(name) became \(value), under which statements would be read otherwise than they were judged",
                 code: .insufficientPrivilege)
         }
-        return .pass
+        return redacted(parameter: name, value)
     }
 
     private mutating func expect(

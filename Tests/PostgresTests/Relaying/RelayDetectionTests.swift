@@ -54,7 +54,7 @@ import Testing
         #expect(bench.toClient.contains(.row("****", "y")))
     }
 
-    @Test func messagesAndNotificationsAreSearched() throws {
+    @Test func messagesSettingsAndNotificationsAreSearched() throws {
         let bench = try bench()
         try bench.client(.query("select 1"))
         try bench.server(.notice("hello a@example.com"), .error("22P02", "invalid input: \"b@example.com\""), .ready())
@@ -63,12 +63,16 @@ import Testing
             $0.writeCString("orders")
             $0.writeCString("card 4111 1111 1111 1111")
         }
-        try bench.server(notification)
+        let parameter = Message("S") {
+            $0.writeCString("application_name")
+            $0.writeCString("of c@example.com")
+        }
+        try bench.server(notification, parameter)
         let seen = String(decoding: bench.sink.toClient, as: UTF8.self)
         #expect(!seen.contains("@example.com") && !seen.contains("4111"))
         #expect(
             seen.contains("hello [email]") && seen.contains("22P02") && seen.contains("invalid input: \"[email]\"")
-                && seen.contains("card [card]"))
+                && seen.contains("card [card]") && seen.contains("of [email]"))
         #expect(bench.sink.serverBytes > 0)
     }
 
