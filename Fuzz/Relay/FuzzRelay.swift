@@ -111,7 +111,8 @@ private final class Sink: RelaySink {
             precondition(end <= bytes.readableBytes, "a hidden message goes beyond what it is in")
             var recorded = message.recorded
             while recorded.readableBytes > 0 {
-                guard let length: Int32 = recorded.getInteger(at: recorded.readerIndex + 1), recorded.readSlice(length: Int(length) + 1) != nil
+                guard let length: Int32 = recorded.getInteger(at: recorded.readerIndex + 1),
+                    recorded.readSlice(length: Int(length) + 1) != nil
                 else { preconditionFailure("a message is recorded that is none") }
             }
         }

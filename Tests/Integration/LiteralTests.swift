@@ -94,7 +94,9 @@ extension IntegrationTests {
                     SELECT label, 'psql-end' FROM \(table) WHERE id = 5002;
                     """)
             #expect(told.output.contains("psql|psql-end"), "\(told.output) \(told.errors)")
-            #expect(try await bed.writer().value("SELECT count(*) FROM \(table) WHERE id IN (5001, 5002) AND card_number = '\(secret)'") == "2\n")
+            #expect(
+                try await bed.writer().value("SELECT count(*) FROM \(table) WHERE id IN (5001, 5002) AND card_number = '\(secret)'")
+                    == "2\n")
 
             _ = try await bed.gateway.recording(containing: "psql-end", token: bed.alice)
             let recordings = try await payloads(bed)
@@ -105,7 +107,9 @@ extension IntegrationTests {
             }
             let everything = recordings.map { String(decoding: $0.bytes, as: UTF8.self) }.joined()
             // What says nothing of the column is there, and the form of what does.
-            for kept in ["kept-\(table)", "parameter-\(table)", "SET label = 'label-\(table)'", "SET card_number = '****' WHERE id = 1", "beside"] {
+            for kept in [
+                "kept-\(table)", "parameter-\(table)", "SET label = 'label-\(table)'", "SET card_number = '****' WHERE id = 1", "beside",
+            ] {
                 #expect(everything.contains(kept), "\(kept)")
             }
             let script = try await bed.gateway.command(

@@ -82,7 +82,9 @@ extension LineageTracer {
     }
 
     mutating func noteComparison(_ node: Message, left: LineageFlow, right: LineageFlow) throws {
-        guard let leftNode = try node.message(Fields.Expression.left), let rightNode = try node.message(Fields.Expression.right) else { return }
+        guard let leftNode = try node.message(Fields.Expression.left), let rightNode = try node.message(Fields.Expression.right) else {
+            return
+        }
         let name = try strings(try node.messages(Fields.Expression.name))
         let kind = Schema.enumName("A_Expr_Kind", try node.number(Fields.Expression.kind), dropping: "AEXPR_")
         let isPlain =
@@ -97,7 +99,9 @@ extension LineageTracer {
         if let offset = try offset(of: node) {
             places?.note(offset, beside: columns)
         } else if node.kind == .list {
-            for item in try node.messages(Fields.Common.items) { if let offset = try offset(of: item) { places?.note(offset, beside: columns) } }
+            for item in try node.messages(Fields.Common.items) {
+                if let offset = try offset(of: item) { places?.note(offset, beside: columns) }
+            }
         } else if node.info.name == "AArrayExpr" {
             for item in try node.messages(LiteralFields.arrayElements) {
                 if let offset = try offset(of: item) { places?.note(offset, beside: columns) }

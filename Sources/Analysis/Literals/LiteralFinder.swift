@@ -101,7 +101,7 @@ enum LiteralFinder {
             kept.append(
                 inside
                     ? places.map { keeps(literal, sign: sign, $0) } ?? true
-                    // What stands behind the last statement belongs to none.
+                        // What stands behind the last statement belongs to none.
                     : !hidesAny)
         }
         return LiteralPlan(kept: kept, keptParameters: Set(parameters.filter(\.value).keys))

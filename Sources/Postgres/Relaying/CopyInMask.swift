@@ -22,7 +22,7 @@ struct CopyInMask {
     /// The server says what it is going to read.
     mutating func begins(isBinary: Bool, columns: Int) {
         guard case .masked(let plan) = plan else { return }
-        if isBinary != (plan.options.format == .binary) || columns != plan.columns.count { isLost = true }
+        if isBinary != (plan.options.format == .binary) || columns != plan.columns?.count { isLost = true }
     }
 
     /// What stands for a piece of the data, cut anywhere; nil: nothing may.
@@ -35,7 +35,7 @@ struct CopyInMask {
             // Rows may end in carriage returns as well, which the server decides by the first of them.
             if plan.options.format != .binary, bytes.contains(0x0D) { isLost = true }
             var output = ByteBuffer()
-            if mask == nil { mask = CopyMask(options: plan.options, columns: plan.columns) }
+            if mask == nil, let columns = plan.columns { mask = CopyMask(options: plan.options, columns: columns) }
             guard !isLost, let counts = try? mask?.feed(bytes, into: &output) else {
                 isLost = true
                 return nil

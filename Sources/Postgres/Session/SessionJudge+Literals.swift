@@ -26,12 +26,16 @@ extension SessionJudge {
 
     /// A request that has no text: of a name that SQL gave, or that nobody is known to have given, so that what is bound may be anything.
     private func hidesRequest(_ actions: [Action], _ planner: MaskPlanner, _ context: StatementContext) -> Bool {
-        actions.contains { $0.objects.isEmpty && $0.kinds.isSubset(of: ["bind", "function_call"]) || planner.hidesLiterals(of: $0, in: context) }
+        actions.contains {
+            $0.objects.isEmpty && $0.kinds.isSubset(of: ["bind", "function_call"]) || planner.hidesLiterals(of: $0, in: context)
+        }
     }
 
     private func copiesIn(_ actions: [Action], _ planner: MaskPlanner, _ context: StatementContext) -> [HiddenLiterals.CopyIn] {
         actions.filter { $0.kinds.contains("copy.from") && $0.flags.isDisjoint(with: [.copyFile, .copyProgram]) }.map { action in
-            guard let copy = action.copy, let options = CopyOptions(input: copy.options.map { ($0.name, $0.value) }) else { return .withheld }
+            guard let copy = action.copy, let options = CopyOptions(input: copy.options.map { ($0.name, $0.value) }) else {
+                return .withheld
+            }
             switch planner.planCopyIn(action, format: options.format == .binary ? .binary : .text, in: context) {
             case .pass: return .asItIs
             case .mask(let columns, _): return .masked(CopyMaskPlan(options: options, columns: columns))

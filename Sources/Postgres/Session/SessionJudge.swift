@@ -30,6 +30,10 @@ final class SessionJudge: RelayJudge {
     var grants: [String: Approval] = [:]
     /// Told when masks are lifted, and when they are back.
     var masksChanged: ((LiftedMasks, ApprovalRecord.Event) -> Void)?
+    /// What looks into all text that goes to the client.
+    private(set) var redactor: Redactor?
+    /// It is asked for, and could not be made: then nothing runs.
+    private(set) var lacksRedactor = false
     /// A rule that applies has times; kept, since the epoch is asked for at each message.
     private var dependsOnTime = false
     /// What the session spends from.
@@ -72,6 +76,7 @@ final class SessionJudge: RelayJudge {
         self.catalog = catalog
         self.isReplication = isReplication
         self.searchPathIsKnown = searchPathIsKnown
+        (redactor, lacksRedactor) = Detecting.redactor(configuration.policy, permit, key: gateway.maskKey)
         budgets = configuration.policy.budgets(for: permit)
         dependsOnTime = configuration.policy.dependsOnTime(permit)
         takeMasks()
@@ -90,6 +95,7 @@ final class SessionJudge: RelayJudge {
         case .success(let permit):
             self.permit = permit
             takeMasks()
+            (redactor, lacksRedactor) = Detecting.redactor(configuration.policy, permit, key: gateway.maskKey)
             budgets = configuration.policy.budgets(for: permit)
             dependsOnTime = configuration.policy.dependsOnTime(permit)
             return nil
@@ -238,7 +244,9 @@ final class SessionJudge: RelayJudge {
                 decision: .deny, rule: "gatehouse.names", reason: "This session has named too many statements and cursors.",
                 hint: "Connect anew, or use the same names again.", category: .limit)
         }
-        if verdict.decision != .deny, let refused = maskRefusal(actions, copying: copying) { verdict = refused }
+        if verdict.decision != .deny, let refused = maskRefusal(actions, copying: copying) ?? detectionRefusal(actions) {
+            verdict = refused
+        }
         if verdict.decision == .allow, let question = unmaskVerdict(actions) { verdict = question }
         let needsEstimate =
             hasEstimator && !isEstimated && actions.count == 1
@@ -324,9 +332,9 @@ final class SessionJudge: RelayJudge {
         }
         let echoes = !maskRules.isEmpty && (planner.map { planner in actions.contains { planner.mayEchoMasked($0, in: context) } } ?? true)
         return Judgement(
-            actions: actions, verdict: verdict, record: (try? ruling.encoded()) ?? [], epoch: epoch, mayRevealMasked: reveals,
-            mayEchoMasked: echoes, copyMask: copyMask, needsEstimate: needsEstimate, analysis: analysis,
-            hidden: hiddenLiterals(of: actions, analysis, planner, context))
+            actions: actions, verdict: verdict, record: (try? ruling.encoded()) ?? [], epoch: epoch,
+            mayRevealMasked: reveals || redactor != nil, mayEchoMasked: echoes, copyMask: detecting(copyMask, in: actions),
+            needsEstimate: needsEstimate, analysis: analysis, hidden: hiddenLiterals(of: actions, analysis, planner, context))
     }
 
     private func mayRevealMasked(_ actions: [Action]) -> Bool {
@@ -343,9 +351,8 @@ final class SessionJudge: RelayJudge {
                 name: column.name, tableOID: column.tableOID, attnum: column.attributeNumber, typeOID: column.typeOID,
                 format: ValueFormat(rawValue: column.format) ?? .binary)
         }
-        guard let planner = catalog?.planner(for: maskRules) else {
-            return outcome(MaskPlan.withholdingAll(fields))
-        }
+        guard !maskRules.isEmpty else { return detecting(nil, in: columns) }
+        guard let planner = catalog?.planner(for: maskRules) else { return detecting(MaskPlan.withholdingAll(fields), in: columns) }
         let context = context
         var plans: [MaskPlan] = []
         for action in judgements.flatMap(\.actions) {
@@ -357,17 +364,15 @@ final class SessionJudge: RelayJudge {
             plans.append(plan)
         }
         hasRefreshed = false
-        guard let strictest = plans.max(by: { masked($0) < masked($1) }) else { return outcome(MaskPlan.withholdingAll(fields)) }
+        guard let strictest = plans.max(by: { masked($0) < masked($1) }) else {
+            return detecting(MaskPlan.withholdingAll(fields), in: columns)
+        }
         // Several statements may be behind one result: only a plan that covers every other one will do.
         let covers = plans.allSatisfy { plan in zip(plan.decisions, strictest.decisions).allSatisfy { $0.isPass || !$1.isPass } }
-        return outcome(covers ? strictest : MaskPlan.withholdingAll(fields))
+        return detecting(covers ? strictest : MaskPlan.withholdingAll(fields), in: columns)
     }
 
     private func masked(_ plan: MaskPlan) -> Int { plan.decisions.count { !$0.isPass } }
-
-    private func outcome(_ plan: MaskPlan) -> RowMaskOutcome {
-        plan.rows.map { .mask(PostgresRowMask(mask: $0)) } ?? .pass
-    }
 
     // MARK: - What statements do to the session
 

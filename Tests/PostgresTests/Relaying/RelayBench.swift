@@ -98,6 +98,8 @@ final class ScriptedJudge: RelayJudge {
     var catalogsNeeded = 0
     var rowCatalogsNeeded = 0
     var stringSettingIsUncertain = false
+    /// Looks into every column of text, and into messages; then every result's columns must be known.
+    var redactor: Redactor?
     var sqlNames: Set<String> = []
     private var kept: [ObjectIdentifier: Judgement] = [:]
     private(set) var forwardedTexts: [String] = []
@@ -151,7 +153,9 @@ final class ScriptedJudge: RelayJudge {
         }
         guard hidden.contains(true) else { return nil }
         let copies = actions.filter { $0.kinds.contains("copy.from") }.map { action -> HiddenLiterals.CopyIn in
-            guard let options = action.copy.flatMap({ CopyOptions(input: $0.options.map { ($0.name, $0.value) }) }) else { return .withheld }
+            guard let options = action.copy.flatMap({ CopyOptions(input: $0.options.map { ($0.name, $0.value) }) }) else {
+                return .withheld
+            }
             return .masked(CopyMaskPlan(options: options, columns: [nil, Self.mask]))
         }
         return HiddenLiterals(analysis: analysis, copies: copies) {
@@ -175,12 +179,16 @@ final class ScriptedJudge: RelayJudge {
             : denied
                 ? Verdict(decision: .deny, rule: "no-drop", reason: "Tables stay.", hint: "Ask a DBA.")
                 : Verdict(decision: .allow, rule: "rest")
-        let reveals = actions.contains {
+        let names = actions.contains {
             $0.columns.contains("ssn") || !$0.kinds.contains("copy.from") && $0.copy?.columns?.contains("ssn") == true
         }
-        let echoes = reveals || revealsUnparsed && actions.contains { $0.flags.contains(.unparsed) }
+        let echoes = names || revealsUnparsed && actions.contains { $0.flags.contains(.unparsed) }
+        let reveals = redactor != nil || names
         let copies = actions.contains { $0.kinds.contains("copy.to") }
-        let plan = CopyOptions().map { CopyMaskPlan(options: $0, columns: [nil, ScriptedJudge.mask]) }
+        let plan = CopyOptions().map { options in
+            redactor.map { CopyMaskPlan(options: options, columns: nil, redactor: $0) }
+                ?? CopyMaskPlan(options: options, columns: [nil, ScriptedJudge.mask])
+        }
         return Judgement(
             actions: actions, verdict: verdict, record: Array(verdict.rule.utf8), epoch: epoch, mayRevealMasked: reveals,
             mayEchoMasked: echoes, copyMask: reveals && copies ? plan : nil, analysis: analysis, hidden: hidden(actions, analysis))
@@ -192,6 +200,11 @@ final class ScriptedJudge: RelayJudge {
         if rowCatalogsNeeded > 0 {
             rowCatalogsNeeded -= 1
             return .needsCatalog
+        }
+        if let redactor {
+            let names = columns.map { column in FoundText(type: column.typeOID, format: .text).map { (form: $0, name: column.name) } }
+            let mask = columns.contains { $0.name == "ssn" } ? RowMask(columns: columns.map { $0.name == "ssn" ? Self.mask : nil }) : nil
+            return .mask(PostgresRowMask(mask: mask, detection: RowDetection(redactor: redactor, columns: names)))
         }
         guard judgements.contains(where: \.mayRevealMasked), columns.contains(where: { $0.name == "ssn" }) else { return .pass }
         return .mask(PostgresRowMask(mask: RowMask(columns: columns.map { $0.name == "ssn" ? Self.mask : nil })))

@@ -70,7 +70,8 @@ import Testing
         let bench = bench()
         let text = "update customers set ssn = $1, name = $2 where id = $3"
         let sent: [Message] = [
-            .parse("s", text), bind("s", [Self.secret, "Bob", "5"], format: format), .execute(""), bind("s", [nil, nil, "6"], format: format),
+            .parse("s", text), bind("s", [Self.secret, "Bob", "5"], format: format), .execute(""),
+            bind("s", [nil, nil, "6"], format: format),
             .execute(""), bind("s", ["", "078", "7"], format: format), .execute(""), .sync,
         ]
         try bench.client(bytes: sent.flatMap(\.bytes))
@@ -138,7 +139,10 @@ import Testing
         let sent: [Message] = [.parse("x", update), bind("x", [Self.secret, nil]), .execute(""), .sync]
         try bench.client(bytes: sent.flatMap(\.bytes))
         #expect(bench.toServer == sent)
-        #expect(bench.recorded == [.parse("x", "update **** set **** = '****' where **** = '****'"), bind("x", ["****", nil]), .execute(""), .sync])
+        #expect(
+            bench.recorded == [
+                .parse("x", "update **** set **** = '****' where **** = '****'"), bind("x", ["****", nil]), .execute(""), .sync,
+            ])
     }
 
     @Test(arguments: [true, false])
@@ -159,7 +163,10 @@ import Testing
             isGranted
                 ? .granted(approval: "apr-1") : .refused(Verdict(decision: .deny, rule: "ask", category: .approval)))
         #expect(bench.toServer.contains(sent[3]) == isGranted)
-        #expect(bench.recorded.prefix(4) == [sent[0], sent[1], .parse("t", "delete from customers where ssn = '****'"), bind("s", ["****", "5"])])
+        #expect(
+            bench.recorded.prefix(4) == [
+                sent[0], sent[1], .parse("t", "delete from customers where ssn = '****'"), bind("s", ["****", "5"]),
+            ])
         check(bench, sent)
     }
 
@@ -244,7 +251,10 @@ import Testing
 
     @Test func copyDataIsRecordedWithItsMask() throws {
         let bench = bench()
-        let sent: [Message] = [.query(load), .copyData("1\t\(Self.secret)\n2\t\\N\n3"), .copyData("\t078"), .copyData("-05-1120\n"), .copyDone, .query("select 1")]
+        let sent: [Message] = [
+            .query(load), .copyData("1\t\(Self.secret)\n2\t\\N\n3"), .copyData("\t078"), .copyData("-05-1120\n"), .copyDone,
+            .query("select 1"),
+        ]
         try bench.client(sent[0])
         try bench.server(.copyIn)
         try bench.client(bytes: sent[1...].flatMap(\.bytes))
@@ -259,7 +269,9 @@ import Testing
     @Test func copyDataThatCannotBeFollowedIsWithheldAndForwarded() throws {
         for bad in ["1\t\(Self.secret)\tx\ty\n", "1\t\(Self.secret)\r2\t\(Self.secret)\r"] {
             let bench = bench()
-            let sent: [Message] = [.query(load), .copyData("1\t\(Self.secret)\n"), .copyData(bad), .copyData("3\t\(Self.secret)\n"), .copyDone]
+            let sent: [Message] = [
+                .query(load), .copyData("1\t\(Self.secret)\n"), .copyData(bad), .copyData("3\t\(Self.secret)\n"), .copyDone,
+            ]
             try bench.client(sent[0])
             try bench.server(.copyIn)
             for message in sent.dropFirst() { try bench.client(message) }
@@ -297,7 +309,8 @@ import Testing
     @Test func copiesOfOneTextHaveTheirOwnData() throws {
         let bench = bench()
         let sent: [Message] = [
-            .query("\(load); \(load) (format csv, header)"), .copyData("1\t\(Self.secret)\n"), .copyDone, .copyData("2,\(Self.secret)\n3,\"\(Self.secret)\"\n"),
+            .query("\(load); \(load) (format csv, header)"), .copyData("1\t\(Self.secret)\n"), .copyDone,
+            .copyData("2,\(Self.secret)\n3,\"\(Self.secret)\"\n"),
             .copyDone,
         ]
         try bench.client(bytes: sent.flatMap(\.bytes))
@@ -331,12 +344,14 @@ import Testing
         let cut = bench()
         let copied: [Message] = [.query(load), .copyData("1\t\(Self.secret)\n2"), .copyData("\t\(Self.secret)\n"), .copyDone]
         let sent: [Message] = [
-            .query(update), .parse("s", "select id from customers where ssn = $1 and id = $2"), bind("s", [Self.secret, "5"]), .execute(""), .sync,
+            .query(update), .parse("s", "select id from customers where ssn = $1 and id = $2"), bind("s", [Self.secret, "5"]), .execute(""),
+            .sync,
         ]
         for bench in [whole, cut] {
             let pieces = { (bytes: [UInt8]) in bench === whole ? [bytes] : bytes.map { [$0] } }
             for piece in pieces(sent.flatMap(\.bytes)) { try bench.client(bytes: piece) }
-            try bench.server(.complete("UPDATE 1"), .ready(), .parseComplete, .bindComplete, .columns("id"), .row("1"), .complete("SELECT 1"), .ready())
+            try bench.server(
+                .complete("UPDATE 1"), .ready(), .parseComplete, .bindComplete, .columns("id"), .row("1"), .complete("SELECT 1"), .ready())
             for piece in pieces(copied[0].bytes) { try bench.client(bytes: piece) }
             try bench.server(.copyIn)
             for piece in pieces(copied[1...].flatMap(\.bytes)) { try bench.client(bytes: piece) }
