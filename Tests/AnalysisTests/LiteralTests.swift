@@ -258,6 +258,17 @@ import Testing
         #expect(keywords("SELECT U&\"a\", x'1f' -- secret") == "SELECT ****, '****' -- ****")
     }
 
+    @Test(arguments: [
+        ("INSERT INTO customers VALUES (1)", true), ("INSERT INTO customers (id) VALUES (1)", false),
+        ("INSERT INTO customers DEFAULT VALUES", false), ("WITH w AS (INSERT INTO orders SELECT 1 RETURNING id) SELECT * FROM w", true),
+        ("COPY customers FROM STDIN", true), ("COPY customers (id) FROM STDIN", false), ("UPDATE customers SET id = 1", false),
+        ("MERGE INTO customers USING orders o ON true WHEN NOT MATCHED THEN INSERT VALUES (1)", true),
+        ("MERGE INTO customers USING orders o ON true WHEN NOT MATCHED THEN INSERT (id) VALUES (1) WHEN MATCHED THEN DELETE", false),
+    ])
+    func writesByPlaceAreKnown(sql: String, isByPlace: Bool) throws {
+        #expect(Lineage.writesByPlace(try #require(try facts(sql).source)) == isByPlace)
+    }
+
     /// Texts that went through another thread know their own tokens.
     @Test func aLongTextKnowsWhereItsConstantsAre() throws {
         let sql = "INSERT INTO customers (ssn) VALUES \((0..<2_000).map { "('078-05-\($0)')" }.joined(separator: ", "))"

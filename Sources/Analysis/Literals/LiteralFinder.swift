@@ -1,4 +1,5 @@
 internal import CPgQuery
+public import GatehouseCore
 
 /// Reads a text's tree for constants that may be kept.
 enum LiteralFinder {
@@ -120,6 +121,32 @@ enum LiteralFinder {
     private static func number(of token: ScannedText.Token, in text: UnsafePointer<CChar>) -> Int {
         let digits = UnsafeRawBufferPointer(start: text, count: Int(token.end))[min(Int(token.start) + 1, Int(token.end))...]
         return Int(Int32(String(decoding: digits, as: UTF8.self)) ?? 0)
+    }
+}
+
+extension Lineage {
+    /// Whether the statement puts values into columns that it does not name: INSERT, MERGE and COPY without a list. True where the
+    /// text cannot be read.
+    public static func writesByPlace(_ source: StatementSource) -> Bool {
+        func writes(_ node: Message) throws -> Bool {
+            switch node.kind {
+            case .insert:
+                let isListed = try node.has(Fields.Insert.columns) || !node.has(Fields.Insert.query)
+                if !isListed { return true }
+            case .copy: if try node.has(Fields.Copy.relation), try !node.has(Fields.Copy.columns) { return true }
+            case .merge:
+                for clause in try node.messages(Fields.Merge.clauses) {
+                    if try clause.has(LineageFields.Write.mergeValues), try !clause.has(Fields.Merge.targets) { return true }
+                }
+            default: break
+            }
+            var found = false
+            try node.children { _, child in
+                if !found { found = try writes(child) }
+            }
+            return found
+        }
+        return Analyze.withTree(of: source.text) { try? writes($0) } ?? true
     }
 }
 

@@ -10,8 +10,27 @@ extension MaskPlanner {
         guard !rules.isEmpty else { return false }
         // Code that is kept names no relation, and may be about any.
         if Self.keepsCode(action) { return true }
-        guard mayEchoMasked(action, in: context) else { return false }
-        return !readsNothingMasked(action, in: context)
+        let reading = reading(of: action, objects: action.objects, in: context)
+        if reading.code != nil { return true }
+        let reached = snapshot.closure(of: action.objects.flatMap { candidates($0, context) })
+        if !reading.names.isEmpty || reached.contains(where: { masked.hasMasked($0.oid) }) {
+            return !readsNothingMasked(action, in: context)
+        }
+        return reading.unknownName != nil && mayTouchUnseen(action)
+    }
+
+    /// What is not in the catalog was made by the session itself, in a transaction that has not ended, for nothing else is let
+    /// through. It has no masked column but one that a mask's pattern names, which the statement then names, too, or reaches by its
+    /// place.
+    private func mayTouchUnseen(_ action: Action) -> Bool {
+        let patterns = rules.flatMap(\.columns).filter { pattern in
+            action.objects.contains { Wildcard.matches(pattern.table, $0.name.name) }
+        }.map(\.column)
+        guard !patterns.isEmpty else { return false }
+        if action.columns.contains(where: { name in patterns.contains { Wildcard.matches($0, name) } }) { return true }
+        if !action.flags.isDisjoint(with: [.innerStar, .wholeRow]) { return true }
+        let writes = action.kinds.contains { ["insert", "merge", "copy"].contains($0.prefix { $0 != "." }) }
+        return writes && action.source.map(Lineage.writesByPlace) ?? true
     }
 
     /// A query beside a masked column that does not look at it.
