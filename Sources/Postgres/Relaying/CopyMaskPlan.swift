@@ -5,6 +5,8 @@ import NIOCore
 struct CopyMaskPlan {
     let options: CopyOptions
     let columns: [ColumnMask?]
+    /// What is kept of the data for break-glass recipients.
+    var original = OriginalView<[ColumnMask?]>.nothing
 
     /// - Throws: `ProtocolViolation` when the server is about to send something else than was planned for.
     func mask(isBinary: Bool, columns count: Int) throws(ProtocolViolation) -> CopyMask {

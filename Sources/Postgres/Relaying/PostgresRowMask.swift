@@ -4,6 +4,8 @@ import NIOCore
 /// How the rows of one result are masked.
 struct PostgresRowMask {
     let mask: RowMask
+    /// What is kept of the rows for break-glass recipients.
+    var original = OriginalView<RowMask>.nothing
 
     /// The DataRow message that the client gets instead of the one with this body; nil when the body is not of the columns.
     ///

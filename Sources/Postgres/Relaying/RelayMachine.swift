@@ -107,6 +107,9 @@ struct RelayMachine {
     var stoppedBy: Verdict?
     /// How the copy data now arriving is masked.
     var copyMask: CopyMask?
+    /// Break-glass recipients get what it masks: as it came, or as the other mask leaves it.
+    var copyKeepsOriginal = false
+    var copyOriginalMask: CopyMask?
 
     init(judge: any RelayJudge, analyzer: StatementAnalyzer, limits: Limits, isReplication: Bool) {
         self.judge = judge

@@ -79,7 +79,7 @@ public struct PostgresScript {
         case .approval:
             let record = try frame.decode(ApprovalRecord.self)
             output += commented("approval \(record.approval): \(record.event.rawValue)")
-        case .file, .upstream, .injected, .withheld, .masked: break
+        case .file, .upstream, .injected, .withheld, .masked, .original: break
         }
         return output
     }

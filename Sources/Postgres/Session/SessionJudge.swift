@@ -26,6 +26,8 @@ final class SessionJudge: RelayJudge {
     /// The masks that are in force, and what of them is lifted.
     var maskRules: [ColumnMaskRule] = []
     var lifted: [LiftedMasks] = []
+    /// Which of them keep originals.
+    var keeping = KeepingMasks()
     /// When approvals that were granted to this session end.
     var grants: [String: Approval] = [:]
     /// Told when masks are lifted, and when they are back.
@@ -300,7 +302,8 @@ final class SessionJudge: RelayJudge {
         case .deny(let reason): return .deny(reason)
         case .mask(let columns, _):
             guard actions.count == 1 else { return .deny("it stands beside other statements in one query") }
-            return .mask(CopyMaskPlan(options: options, columns: columns))
+            let original = original(of: action, beside: plan, format)
+            return .mask(CopyMaskPlan(options: options, columns: columns, original: original))
         }
     }
 
@@ -343,7 +346,7 @@ final class SessionJudge: RelayJudge {
                 format: ValueFormat(rawValue: column.format) ?? .binary)
         }
         guard let planner = catalog?.planner(for: maskRules) else {
-            return outcome(MaskPlan.withholdingAll(fields))
+            return outcome(MaskPlan.withholdingAll(fields), fields, judgements)
         }
         let context = context
         var plans: [MaskPlan] = []
@@ -356,16 +359,18 @@ final class SessionJudge: RelayJudge {
             plans.append(plan)
         }
         hasRefreshed = false
-        guard let strictest = plans.max(by: { masked($0) < masked($1) }) else { return outcome(MaskPlan.withholdingAll(fields)) }
+        guard let strictest = plans.max(by: { masked($0) < masked($1) }) else {
+            return outcome(MaskPlan.withholdingAll(fields), fields, judgements)
+        }
         // Several statements may be behind one result: only a plan that covers every other one will do.
         let covers = plans.allSatisfy { plan in zip(plan.decisions, strictest.decisions).allSatisfy { $0.isPass || !$1.isPass } }
-        return outcome(covers ? strictest : MaskPlan.withholdingAll(fields))
+        return outcome(covers ? strictest : MaskPlan.withholdingAll(fields), fields, judgements)
     }
 
     private func masked(_ plan: MaskPlan) -> Int { plan.decisions.count { !$0.isPass } }
 
-    private func outcome(_ plan: MaskPlan) -> RowMaskOutcome {
-        plan.rows.map { .mask(PostgresRowMask(mask: $0)) } ?? .pass
+    private func outcome(_ plan: MaskPlan, _ fields: [MaskableColumn], _ judgements: [Judgement]) -> RowMaskOutcome {
+        plan.rows.map { .mask(PostgresRowMask(mask: $0, original: original(of: fields, beside: plan, judgements))) } ?? .pass
     }
 
     // MARK: - What statements do to the session

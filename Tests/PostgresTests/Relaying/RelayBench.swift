@@ -2,6 +2,7 @@ import Analysis
 import GatehouseCore
 import Masking
 import NIOCore
+import Recording
 
 @testable import Postgres
 
@@ -16,6 +17,8 @@ final class CollectingSink: RelaySink {
     private(set) var injected: [String] = []
     private(set) var replaced: [Replacement] = []
     private(set) var swallowed = 0
+    /// What was kept, and what of `toClient` stands for it.
+    private(set) var originals: [(bytes: [UInt8], at: Int, recorded: Int)] = []
     /// `rule@offset`
     private(set) var verdicts: [String] = []
 
@@ -47,12 +50,17 @@ final class CollectingSink: RelaySink {
         if replaced.last != reason { replaced.append(reason) }
     }
 
+    func original(_ direction: Direction, _ bytes: ByteBuffer, recorded: Int) {
+        originals.append((Array(bytes.readableBytesView), toClient.count, recorded))
+    }
+
     func swallow(_ count: Int) {
         serverBytes += count
         swallowed += count
     }
 
     func forget() {
+        originals = []
         toServer = []
         toClient = []
         held = []
@@ -70,6 +78,8 @@ final class ScriptedJudge: RelayJudge {
     /// How many more questions are answered with `needsCatalog`.
     var catalogsNeeded = 0
     var rowCatalogsNeeded = 0
+    /// What is kept of masked rows and copy data.
+    var original = OriginalView<[ColumnMask?]>.nothing
     var stringSettingIsUncertain = false
     var sqlNames: Set<String> = []
     private var kept: [ObjectIdentifier: Judgement] = [:]
@@ -120,7 +130,7 @@ final class ScriptedJudge: RelayJudge {
                 : Verdict(decision: .allow, rule: "rest")
         let reveals = actions.contains { $0.columns.contains("ssn") || $0.copy?.columns?.contains("ssn") == true }
         let copies = actions.contains { $0.kinds.contains("copy.to") }
-        let plan = CopyOptions().map { CopyMaskPlan(options: $0, columns: [nil, ScriptedJudge.mask]) }
+        let plan = CopyOptions().map { CopyMaskPlan(options: $0, columns: [nil, ScriptedJudge.mask], original: original) }
         return Judgement(
             actions: actions, verdict: verdict, record: Array(verdict.rule.utf8), epoch: epoch, mayRevealMasked: reveals,
             mayEchoMasked: reveals, copyMask: reveals && copies ? plan : nil, analysis: analysis)
@@ -134,7 +144,13 @@ final class ScriptedJudge: RelayJudge {
             return .needsCatalog
         }
         guard judgements.contains(where: \.mayRevealMasked), columns.contains(where: { $0.name == "ssn" }) else { return .pass }
-        return .mask(PostgresRowMask(mask: RowMask(columns: columns.map { $0.name == "ssn" ? Self.mask : nil })))
+        let kept: OriginalView<RowMask> =
+            switch original {
+            case .nothing: .nothing
+            case .asItCame: .asItCame
+            case .masked(let columns): .masked(RowMask(columns: columns))
+            }
+        return .mask(PostgresRowMask(mask: RowMask(columns: columns.map { $0.name == "ssn" ? Self.mask : nil }), original: kept))
     }
 
     func forwarded(_ judgement: Judgement) { forwardedTexts += judgement.actions.map(\.normalized) }
