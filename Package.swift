@@ -60,12 +60,14 @@ let package = Package(
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "CGatehouse", linkerSettings: [.linkedLibrary("crypto")]),
+        // RE2 and PCRE2 behind a C header: RE2 is C++.
+        .target(name: "CScan", linkerSettings: [.linkedLibrary("re2"), .linkedLibrary("pcre2-8"), .linkedLibrary("stdc++")]),
 
         room("GatehouseCore", [nioCore]),
         room("Identity", ["GatehouseCore", jwtKit, httpClient, crypto, nioCore, nioSSL, nioHTTP1]),
         room("Analysis", ["GatehouseCore", "CPgQuery"]),
         room("Policy", ["GatehouseCore", crypto]),
-        room("Masking", ["GatehouseCore", crypto, nioCore]),
+        room("Masking", ["GatehouseCore", "CScan", crypto, nioCore]),
         room("Recording", ["GatehouseCore", "CGatehouse", "CZstd", crypto, logging, nioCore]),
         room("Secrets", ["GatehouseCore", "CGatehouse", httpClient, nioCore, nioPosix, nioHTTP1, nioSSL]),
         room("Outward", ["GatehouseCore", httpClient, crypto, logging, metrics, nioCore, nioPosix, nioHTTP1, nioSSL]),
@@ -110,7 +112,7 @@ let package = Package(
         suite("Identity", ["GatehouseCore", "ProviderSupport", crypto, cryptoExtras, hummingbird, logging]),
         suite("Analysis", ["GatehouseCore"]),
         suite("Policy", ["GatehouseCore"]),
-        suite("Masking", ["GatehouseCore", nioCore]),
+        suite("Masking", ["GatehouseCore", "CScan", nioCore]),
         suite("Recording", ["GatehouseCore", "StoreConformance", crypto, logging, nioCore], exclude: ["reader.py"]),
         suite("S3", ["GatehouseCore", "Recording", "StoreConformance", httpClient, crypto, logging, nioCore, nioHTTP1, nioPosix]),
         suite("Secrets", ["GatehouseCore", "ServerSupport"]),
@@ -158,6 +160,8 @@ if Context.environment["GATEHOUSE_FUZZ"] == "1" {
         .target(name: "CFuzz", path: "Fuzz/CFuzz"),
         fuzz("FuzzSQL", path: "Fuzz/SQL", ["GatehouseCore", "Analysis"]),
         fuzz("FuzzStartup", path: "Fuzz/Startup", ["GatehouseCore", "Postgres", nioCore]),
+        fuzz("FuzzDetectors", path: "Fuzz/Detectors", ["Masking", nioCore]),
+        fuzz("FuzzMasks", path: "Fuzz/Masks", ["Masking"]),
         fuzz("FuzzRelay", path: "Fuzz/Relay", ["GatehouseCore", "Analysis", "Masking", "Postgres", "Recording", nioCore]),
     ]
     for target in package.targets where ["Analysis", "Postgres", "Masking"].contains(target.name) {

@@ -63,6 +63,20 @@ def judging(bed, report):
     report.figure(name, statistics.median(float(run.stdout) for run in runs), "us", "<=5")
 
 
+def detectors(bed, report):
+    """All detectors over rows of text, something in one of a hundred, on one core. Needs nothing of the bed."""
+    name = "masking.detectors"
+    if not report.wants(name):
+        return
+    runs = [
+        subprocess.run(
+            ["taskset", "-c", "0", GATEHOUSE, "detectors", "bench", "--megabytes", "256", "--every", "100"], capture_output=True, text=True, check=True)
+        for _ in range(max(ROUNDS, 3))
+    ]
+    note(f"{name}: {runs[-1].stderr.strip().lstrip('# ')}")
+    report.figure(name, statistics.median(float(run.stdout) for run in runs), "MB/s", ">=250")
+
+
 def lineage(bed, report):
     """Where the columns of a query of two kilobytes come from, found anew each time. Needs nothing of the bed."""
     name = "masking.lineage"
@@ -346,6 +360,7 @@ def verification(bed, report):
 def main():
     report = Report(sys.argv[1] if len(sys.argv) > 1 else "")
     judging(None, report)
+    detectors(None, report)
     lineage(None, report)
     bed = Bed()
     try:

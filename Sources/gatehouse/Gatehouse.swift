@@ -26,7 +26,8 @@ struct Gatehouse: AsyncParsableCommand {
             """,
         version: gatehouseVersion,
         subcommands: [
-            Serve.self, Check.self, PolicyCommand.self, Targets.self, Sessions.self, Tickets.self, Approvals.self, Verify.self, Proofs.self,
+            Serve.self, Check.self, PolicyCommand.self, DetectorsCommand.self, Targets.self, Sessions.self, Tickets.self, Approvals.self,
+            Verify.self, Proofs.self,
             Keys.self,
             RetentionCommand.self,
             LegalHoldsCommand.self, Login.self, WhoAmI.self, Version.self,

@@ -44,38 +44,6 @@ extension IntegrationTests {
             #expect(answer["after"]?.number == 1)
         }
 
-        @Test func nobodyDecidesInTime() async throws {
-            let bed = try await HoldBed.shared()
-            let answer = try JSON.parse(
-                try await bed.writer().python("held", ["UPDATE order_items AS late SET quantity = quantity WHERE order_id = -1"]).output)
-            #expect(answer["answer"]?["sqlstate"]?.string == "42501")
-            #expect(answer["answer"]?["message"]?.string?.contains("Nobody decided on it in time") == true)
-            #expect(answer["after"]?.number == 1)
-        }
-
-        @Test func aCancelWithdrawsTheRequestAndNothingRuns() async throws {
-            let bed = try await HoldBed.shared()
-            let position = try bed.server.logPosition()
-            let answer = try JSON.parse(
-                try await bed.writer().python("held-cancel", ["UPDATE products AS cancelled SET title = 'x' WHERE title = 'none-3'"]).output
-            )
-            #expect(answer["answer"]?["sqlstate"]?.string == "57014")
-            #expect(answer["after"]?.number == 1)
-            #expect(try await bed.state(of: "cancelled") == "withdrawn")
-            #expect(try !bed.server.logged(since: position).contains("none-3"))
-        }
-
-        @Test func aClientThatGoesAwayWithdrawsItsRequest() async throws {
-            let bed = try await HoldBed.shared()
-            _ = try await bed.writer().python("waits-and-leaves", ["UPDATE products AS gone SET title = 'x' WHERE title = 'none-4'"])
-            var state = ""
-            for _ in 0..<100 where state != "withdrawn" {
-                state = try await bed.state(of: "gone")
-                try await Task.sleep(for: .milliseconds(50))
-            }
-            #expect(state == "withdrawn")
-        }
-
         // MARK: Exactly that
 
         @Test func anApproverSeesTheParametersAndTheStatementRunsWithThem() async throws {
@@ -89,26 +57,6 @@ extension IntegrationTests {
             let answer = try JSON.parse(try await told.output)
             #expect(answer["answer"]?["ok"]?.number == 0, "\(answer)")
             #expect(answer["notices"]?.elements.first?.string?.contains(id) == true)
-        }
-
-        @Test func jdbcWaits() async throws {
-            let bed = try await HoldBed.shared()
-            async let told = bed.jdbc("UPDATE products AS jdbc SET title = title WHERE id < ?", "-7")
-            let approval = try await bed.pending("jdbc")
-            _ = try await bed.decide(try #require(approval["id"]?.string), "approve", "", as: bed.carol)
-            let finished = try await told
-            #expect(finished.output.contains("rows 0"), "\(finished.output) \(finished.errors)")
-            #expect(finished.output.contains("after 1"))
-        }
-
-        @Test func jdbcIsDeniedAndGoesOn() async throws {
-            let bed = try await HoldBed.shared()
-            async let told = bed.jdbc("UPDATE products AS jdbc_denied SET title = title WHERE id < ?", "-7")
-            let approval = try await bed.pending("jdbc_denied")
-            _ = try await bed.decide(try #require(approval["id"]?.string), "deny", "not so", as: bed.carol)
-            let finished = try await told
-            #expect(finished.output.contains("error 42501") && finished.output.contains("not so"), "\(finished.output) \(finished.errors)")
-            #expect(finished.output.contains("after 1"))
         }
 
         @Test func insideATransactionTheWaitIsShortAndARetryRunsOnce() async throws {
@@ -276,111 +224,5 @@ extension IntegrationTests {
             #expect(told.errors.contains("FATAL") && told.errors.contains("denied statements"), "\(told.errors)")
             _ = try await gateway.stop()
         }
-    }
-}
-
-/// A gateway whose policy holds, with its own approver.
-private struct HoldBed: Sendable {
-    let gateway: Gateway
-    let server: PostgresServer
-    let alice: String
-    let bob: String
-    /// managers: approver.
-    let carol: String
-    let backstage: Backstage
-
-    private actor Keeper {
-        static let shared = Keeper()
-        private var made: Task<HoldBed, any Error>?
-
-        func bed() async throws -> HoldBed {
-            let task = made ?? Task { try await HoldBed.make() }
-            made = task
-            return try await task.value
-        }
-    }
-
-    static func shared() async throws -> HoldBed { try await Keeper.shared.bed() }
-
-    private static func make() async throws -> HoldBed {
-        let backstage = try await Backstage.shared()
-        var configuration = try backstage.configuration()
-        configuration.roles = ["approver: [managers, dba]"]
-        configuration.rules = [
-            """
-              - id: ask-briefly
-                priority: 1
-                where: { targets: [orders] }
-                what: { kinds: [update], tables: [public.order_items] }
-                effect: hold
-                approval: { approvers: [managers], wait: 1s }
-              - id: ask-first
-                priority: 1
-                where: { targets: [orders] }
-                what: { kinds: [update], tables: [public.products] }
-                effect: hold
-                approval: { approvers: [managers, dba], wait: 60s, wait_in_transaction: 1s }
-            """,
-            """
-              - id: ask-session
-                priority: 1
-                where: { targets: [closed] }
-                what: { kinds: [session] }
-                effect: hold
-                approval: { approvers: [managers], wait: 60s }
-            """,
-        ]
-        return HoldBed(
-            gateway: try await Gateway.start(configuration), server: backstage.server,
-            alice: try backstage.provider.token(for: "alice"), bob: try backstage.provider.token(for: "bob"),
-            carol: try backstage.provider.token(for: "carol"), backstage: backstage)
-    }
-
-    func writer() -> Endpoint { gateway.endpoint("writer@orders", token: alice) }
-    func direct() -> Endpoint { backstage.direct() }
-
-    /// One statement with one whole number, by JDBC.
-    func jdbc(_ sql: String, _ parameter: String) async throws -> Finished {
-        try await Shell.run(
-            "java", ["-cp", Project.jdbcDriver, Project.support("JDBCHold.java"), sql, parameter], environment: writer().environment,
-            deadline: .seconds(90))
-    }
-
-    /// The pending approval whose normalised statement holds `marker`, whole.
-    func pending(_ marker: String) async throws -> JSON {
-        let end = ContinuousClock.now + .seconds(40)
-        repeat {
-            let listed = try await call("GET", "/approvals?state=pending", as: carol)
-            if let found = listed["approvals"]?.elements.first(where: { mentions($0, marker) }), let id = found["id"]?.string {
-                return try await approval(id)
-            }
-            try await Task.sleep(for: .milliseconds(50))
-        } while ContinuousClock.now < end
-        throw HarnessError("nothing waits that says \(marker)")
-    }
-
-    func state(of marker: String) async throws -> String {
-        let listed = try await call("GET", "/approvals?limit=200", as: carol)
-        return listed["approvals"]?.elements.first { mentions($0, marker) }?["state"]?.string ?? "absent"
-    }
-
-    private func mentions(_ approval: JSON, _ marker: String) -> Bool {
-        approval["normalized"]?.string?.split { !$0.isLetter && $0 != "_" }.contains(Substring(marker)) == true
-    }
-
-    func approval(_ id: String) async throws -> JSON { try await call("GET", "/approvals/\(id)", as: carol) }
-
-    func decide(_ id: String, _ act: String, _ comment: String, as token: String) async throws -> JSON {
-        try await call("POST", "/approvals/\(id)/\(act)", #"{"comment":"\#(comment)"}"#, as: token)
-    }
-
-    /// The token travels through standard input: it is nobody's business on this machine.
-    func call(_ method: String, _ path: String, _ body: String? = nil, as token: String) async throws -> JSON {
-        let told = try await Shell.run(
-            "curl",
-            ["-sS", "-X", method, "-H", "@-", "-H", "Content-Type: application/json"] + (body.map { ["-d", $0] } ?? [])
-                + ["http://127.0.0.1:\(gateway.configuration.adminPort)/api/v1\(path)"],
-            input: "Authorization: Bearer \(token)\n")
-        return try JSON.parse(told.output)
     }
 }

@@ -395,20 +395,6 @@ def held_cancel(sql):
         return {"answer": answer, "notices": notices, "after": connection.execute("SELECT 1").fetchone()[0]}
 
 
-def held_transaction(before, sql):
-    """What waits inside a transaction; then, outside of one, the same again."""
-    with connect() as connection:
-        notices = told(connection)
-        connection.execute("BEGIN")
-        connection.execute(before)
-        first = outcome(lambda: connection.execute(sql).rowcount)
-        status = connection.info.transaction_status.name
-        connection.execute("ROLLBACK")
-        print(json.dumps({"first": first, "status": status, "notices": notices}), flush=True)
-        sys.stdin.readline()
-        return {"again": outcome(lambda: connection.execute(sql).rowcount), "once-more": None}
-
-
 def held_pipeline(table, sql):
     """A held statement amid a pipeline of one transaction."""
     with connect() as connection:
@@ -424,7 +410,7 @@ def held_pipeline(table, sql):
         return {"answer": answer, "rows": [row[0] for row in connection.execute(f"SELECT n FROM {table} ORDER BY n")]}
 
 
-def waits_and_leaves(sql):
+def held_leave(sql):
     """Is told that it waits, and goes away without a word."""
     connection = connect()
     connection.add_notice_handler(lambda _: os._exit(0))
@@ -468,8 +454,8 @@ def accepted():
 
 SCENARIOS = {
     "raw": raw, "accepted": accepted,
-    "held": held, "held-cancel": held_cancel, "held-transaction": held_transaction, "held-pipeline": held_pipeline,
-    "waits-and-leaves": waits_and_leaves,
+    "held": held, "held-cancel": held_cancel, "held-pipeline": held_pipeline,
+    "held-leave": held_leave,
     "select": select, "cancel": cancel, "listen": listen, "large": large, "many-rows": many_rows, "transaction": transaction,
     "savepoint": savepoint, "pipeline": pipeline, "copy-out": copy_out, "copy-in": copy_in, "copy-in-denied": copy_in_denied,
     "repeated": repeated, "cursor": cursor, "script": script, "exported": exported, "startup": startup, "asyncpg": lambda table: asyncio.run(through_asyncpg(table)),

@@ -46,6 +46,8 @@ enum PreparedMask: Sendable {
     case round(RoundingStep, MaskableType, ValueFormat)
     /// What has values inside.
     indirect case nested(NestedMask)
+    /// What detectors find in the value is replaced; of any length, so only where values are written one by one (COPY).
+    case detect(CopyDetection)
 
     init(_ column: ColumnMask) {
         self.init(column.shape, column.format, column.strategy, depth: 0)
@@ -138,7 +140,7 @@ enum PreparedMask: Sendable {
     /// Not for masks that are nested.
     func write(replacementOf value: UnsafeRawBufferPointer, to output: UnsafeMutableRawBufferPointer) -> Int? {
         switch self {
-        case .null, .nested:
+        case .null, .nested, .detect:
             return nil
         case .constant(let bytes):
             return put(bytes, output)

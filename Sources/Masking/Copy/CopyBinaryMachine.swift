@@ -18,6 +18,7 @@ struct CopyBinaryMachine: Sendable {
     private let columns: [PreparedMask?]
     /// A tuple has the form of a DataRow's body.
     private let tuples: RowMask
+    private let takesWholeTuples: Bool
     private let fieldLimit: Int
     private var place = Place.signature
     /// The beginning of a fixed-size item that is not complete.
@@ -27,6 +28,8 @@ struct CopyBinaryMachine: Sendable {
     init(columns: [PreparedMask?], fieldLimit: Int) {
         self.columns = columns
         tuples = RowMask(prepared: columns)
+        // Of what detectors replace the length is not known before.
+        takesWholeTuples = !columns.contains { if case .detect = $0 { true } else { false } }
         self.fieldLimit = fieldLimit
     }
 
@@ -100,7 +103,7 @@ struct CopyBinaryMachine: Sendable {
     /// The length of the tuple at the front of `input`; nil when it is not all there, or not as it should be: then it is taken
     /// piece by piece, and what is wrong with it is found there.
     private func wholeTuple(_ input: UnsafeRawBufferPointer.SubSequence) -> Int? {
-        guard partial.isEmpty, input.count >= 2 else { return nil }
+        guard takesWholeTuples, partial.isEmpty, input.count >= 2 else { return nil }
         let bytes = UnsafeRawBufferPointer(rebasing: input)
         guard Int(Int16(bigEndian: bytes.loadUnaligned(as: Int16.self))) == columns.count else { return nil }
         var position = 2
@@ -132,10 +135,18 @@ struct CopyBinaryMachine: Sendable {
     }
 
     private mutating func replace(_ column: Int, into output: inout ByteBuffer, counts: inout MaskCounts) {
-        let replacement = columns[column]?.replacement(of: field.bytes)
-        output.writeInteger(Int32(truncatingIfNeeded: replacement?.count ?? -1))
-        if let replacement { output.writeBytes(replacement) }
-        counts.count(before: field.count, after: replacement?.count ?? 0)
+        switch columns[column]?.outcome(of: field.bytes) {
+        case .unchanged:
+            output.writeInteger(Int32(truncatingIfNeeded: field.bytes.count))
+            output.writeBytes(field.bytes)
+        case .null, nil:
+            output.writeInteger(Int32(-1))
+            counts.count(before: field.count, after: 0)
+        case .value(let bytes):
+            output.writeInteger(Int32(truncatingIfNeeded: bytes.count))
+            output.writeBytes(bytes)
+            counts.count(before: field.count, after: bytes.count)
+        }
         field.clear()
         place = nextField(column + 1)
     }

@@ -126,13 +126,32 @@ struct CopyCSVMachine: Sendable {
             output.writeBytes(options.null)
             return
         }
-        let replacement = column.constant.map { quoted ? $0.quoted : $0.bytes } ?? self.replacement(column)
+        guard let replacement = column.constant.map({ quoted ? $0.quoted : $0.bytes }) ?? self.replacement(column) else {
+            output.writeBytes(column.field.bytes)
+            return
+        }
         output.writeBytes(replacement)
         counts.count(before: column.field.count, after: replacement.count)
     }
 
-    private func replacement(_ column: CopyColumn) -> [UInt8] {
-        column.mask.replacement(of: unquoted(column.field.bytes)).map { options.written($0, quoted: quoted) } ?? options.null
+    /// nil: the value stays as it is.
+    private func replacement(_ column: CopyColumn) -> [UInt8]? {
+        switch column.mask.outcome(of: unquoted(column.field.bytes)) {
+        case .unchanged: nil
+        case .null: options.null
+        case .value(let bytes): options.written(bytes, quoted: quoted)
+        }
+    }
+
+    /// The next byte is the first of a row of data.
+    var isAtRow: Bool { rows.isAtRow && place == .fieldStart }
+
+    /// Whether whole rows end where these bytes do, if they begin where one does; false where it cannot be told without reading
+    /// them.
+    func endsRow(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let quote = options.quote
+        guard options.escape == quote, bytes.last == Self.newline else { return false }
+        return bytes.reduce(0) { $0 + ($1 == quote ? 1 : 0) } % 2 == 0
     }
 
     private func unquoted(_ field: [UInt8]) -> [UInt8] {

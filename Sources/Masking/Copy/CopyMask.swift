@@ -11,19 +11,40 @@ public struct CopyMask: Sendable {
     private var csv: CopyCSVMachine?
     private var binary: CopyBinaryMachine?
     private var failure: MaskError?
+    /// No column is masked, all are searched.
+    private let detectsOnly: Redactor?
 
     /// - Parameters:
     ///   - columns: one entry a column that is sent, in order; nil passes it on. The masks' `format` is not looked at.
     ///   - fieldLimit: the most bytes of one value that are held, for masks that depend on the value.
-    public init(options: CopyOptions, columns: [ColumnMask?], fieldLimit: Int = 16 * 1_048_576) {
+    ///   - redactor: what looks into the columns that are not masked.
+    ///   - clear: columns, by their place, that are neither masked nor looked into.
+    public init(
+        options: CopyOptions, columns: [ColumnMask?], redactor: Redactor? = nil, clear: Set<Int> = [],
+        fieldLimit: Int = 16 * 1_048_576
+    ) {
         let format: ValueFormat = options.format == .binary ? .binary : .text
-        let masks = columns.map { column in
+        let detection = redactor.map { CopyDetection(redactor: $0, isBinary: format == .binary) }
+        let masks = columns.enumerated().map { index, column in
             column.map { PreparedMask(ColumnMask(shape: $0.shape, format: format, strategy: $0.strategy)) }
+                ?? (clear.contains(index) ? nil : detection.map { .detect($0) })
         }
+        detectsOnly = clear.isEmpty && columns.allSatisfy { $0 == nil } ? redactor : nil
         switch options.format {
         case .text: text = CopyTextMachine(options: options, columns: masks, fieldLimit: fieldLimit)
         case .csv: csv = CopyCSVMachine(options: options, columns: masks, fieldLimit: fieldLimit)
         case .binary: binary = CopyBinaryMachine(columns: masks, fieldLimit: fieldLimit)
+        }
+    }
+
+    /// Whether the chunk can go on as it is: whole rows in which nothing is found, with nothing before them that is not certain
+    /// yet. False says nothing.
+    public func passes(_ chunk: ByteBufferView) -> Bool {
+        guard let detectsOnly, failure == nil else { return false }
+        return chunk.withUnsafeBytes { bytes in
+            let isWhole =
+                text.map { $0.isAtRow && CopyTextMachine.endsRow(bytes) } ?? csv.map { $0.isAtRow && $0.endsRow(bytes) } ?? false
+            return isWhole && !JSONTokens.mayHide(bytes, inCopy: true) && !Bytea.mayBeIn(bytes) && !detectsOnly.set.mayHold(bytes)
         }
     }
 
@@ -149,4 +170,5 @@ struct CopyRows: Sendable {
     }
 
     var isAtFirstColumn: Bool { column == 0 }
+    var isAtRow: Bool { column == 0 && !inHeader }
 }

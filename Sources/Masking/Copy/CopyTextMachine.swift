@@ -86,13 +86,32 @@ struct CopyTextMachine: Sendable {
             output.writeBytes(null)
             return
         }
-        let replacement = column.constant?.bytes ?? self.replacement(column)
+        guard let replacement = column.constant?.bytes ?? self.replacement(column) else {
+            output.writeBytes(column.field.bytes)
+            return
+        }
         output.writeBytes(replacement)
         counts.count(before: column.field.count, after: replacement.count)
     }
 
-    private func replacement(_ column: CopyColumn) -> [UInt8] {
-        column.mask.replacement(of: Self.unescaped(column.field.bytes)).map { Self.escaped($0, delimiter: delimiter) } ?? null
+    /// nil: the value stays as it is.
+    private func replacement(_ column: CopyColumn) -> [UInt8]? {
+        switch column.mask.outcome(of: Self.unescaped(column.field.bytes)) {
+        case .unchanged: nil
+        case .null: null
+        case .value(let bytes): Self.escaped(bytes, delimiter: delimiter)
+        }
+    }
+
+    /// The next byte is the first of a row of data.
+    var isAtRow: Bool { rows.isAtRow && fieldIsEmpty && !escaped }
+
+    /// Whether whole rows end where these bytes do, if they begin where one does.
+    static func endsRow(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard bytes.last == newline else { return false }
+        var backslashes = 0
+        while backslashes + 1 < bytes.count, bytes[bytes.count - 2 - backslashes] == backslash { backslashes += 1 }
+        return backslashes % 2 == 0
     }
 
     /// `\N` cannot be a value's text, since a value's backslashes are doubled. A NULL string of the client's own choice can be,
@@ -151,5 +170,17 @@ struct CopyTextMachine: Sendable {
             text.append(letter ?? byte)
         }
         return text
+    }
+}
+
+extension PreparedMask {
+    enum Outcome {
+        case unchanged, null
+        case value([UInt8])
+    }
+
+    func outcome(of value: [UInt8]) -> Outcome {
+        if case .detect(let detection) = self { return detection.outcome(of: value) }
+        return replacement(of: value).map { .value($0) } ?? .null
     }
 }

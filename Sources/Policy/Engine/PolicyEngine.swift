@@ -113,6 +113,12 @@ public final class PolicyEngine: Sendable {
         rules(for: permit).masks
     }
 
+    /// What is looked for in the text that the holder of `permit` gets; nil: nothing.
+    public func detection(for permit: Permit) -> Detection? {
+        let rules = document.detect.filter { $0.applies(to: permit.principal, at: permit.target) }
+        return rules.isEmpty ? nil : Detection(rules: rules, definitions: document.detectors)
+    }
+
     /// The masks of the target that do not apply to the holder of `permit`, by their ids.
     public func exceptedMasks(for permit: Permit) -> [String] {
         document.masks.filter { $0.place.matches(permit.target) && $0.except?.matches(permit.principal) == true }.map(\.id)

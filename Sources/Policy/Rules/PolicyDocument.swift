@@ -11,14 +11,20 @@ public struct PolicyDocument: Sendable, Hashable {
     /// What a target never lets through, by its name; a target that is not here leaves all to the rules.
     public let targetOptions: [String: TargetOptions]
     public let budgets: [Budget]
+    /// What is looked for in text, and the detectors of the configuration's own.
+    public let detect: [DetectRule]
+    public let detectors: [DetectorDefinition]
     /// The first 16 hexadecimal digits of the SHA-256 of the content (its JSON with sorted keys). Equal for equal policies,
     /// whatever lines of whatever file they came from.
     public let version: String
 
     public init(
         access: [AccessRule] = [], rules: [Rule] = [], masks: [MaskRule] = [], defaultDecisions: [String: Rule.Effect] = [:],
-        targetOptions: [String: TargetOptions] = [:], budgets: [Budget] = []
+        targetOptions: [String: TargetOptions] = [:], budgets: [Budget] = [], detect: [DetectRule] = [],
+        detectors: [DetectorDefinition] = []
     ) {
+        self.detect = detect
+        self.detectors = detectors
         self.budgets = budgets
         self.access = access
         self.rules = rules
@@ -29,7 +35,8 @@ public struct PolicyDocument: Sendable, Hashable {
             of: Content(
                 access: access, rules: rules, masks: masks, defaults: defaultDecisions,
                 targets: targetOptions.isEmpty ? nil : targetOptions,
-                budgets: budgets.isEmpty ? nil : budgets))
+                budgets: budgets.isEmpty ? nil : budgets, detect: detect.isEmpty ? nil : detect,
+                detectors: detectors.isEmpty ? nil : detectors))
     }
 
     private struct Content: Encodable {
@@ -40,6 +47,8 @@ public struct PolicyDocument: Sendable, Hashable {
         /// Left out where there are none, so that policies without them keep their version.
         var targets: [String: TargetOptions]?
         var budgets: [Budget]?
+        var detect: [DetectRule]?
+        var detectors: [DetectorDefinition]?
     }
 
     private static func version(of content: Content) -> String {

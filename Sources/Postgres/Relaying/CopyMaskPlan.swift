@@ -4,15 +4,28 @@ import NIOCore
 /// How the data of one COPY .. TO STDOUT is masked: made when the statement was judged, held against what the server announces.
 struct CopyMaskPlan {
     let options: CopyOptions
-    let columns: [ColumnMask?]
-    /// What is kept of the data for break-glass recipients.
-    var original = OriginalView<[ColumnMask?]>.nothing
+    /// nil: no column is masked by name, however many there are.
+    let columns: [ColumnMask?]?
+    /// What looks into the columns that no mask names.
+    var redactor: Redactor?
+    /// What of the columns that masks name is kept for break-glass recipients.
+    let original: OriginalView<[ColumnMask?]>
+
+    init(
+        options: CopyOptions, columns: [ColumnMask?]?, redactor: Redactor? = nil, original: OriginalView<[ColumnMask?]> = .nothing
+    ) {
+        self.options = options
+        self.columns = columns
+        self.redactor = redactor
+        self.original = original
+    }
 
     /// - Throws: `ProtocolViolation` when the server is about to send something else than was planned for.
     func mask(isBinary: Bool, columns count: Int) throws(ProtocolViolation) -> CopyMask {
+        let columns = columns ?? Array(repeating: nil, count: max(0, count))
         guard isBinary == (options.format == .binary), count == columns.count else {
             throw ProtocolViolation("the server copies \(count) columns, and \(columns.count) were planned for masking")
         }
-        return CopyMask(options: options, columns: columns)
+        return CopyMask(options: options, columns: columns, redactor: redactor)
     }
 }

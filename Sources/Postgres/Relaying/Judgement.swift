@@ -1,5 +1,6 @@
 import Analysis
 import GatehouseCore
+import Masking
 import NIOCore
 
 /// The setting by which a session says why it does something that must be approved.
@@ -152,6 +153,8 @@ protocol RelayJudge: AnyObject {
     func isNamedBySQL(_ name: ServerName) -> Bool
     /// How the rows of a result must be masked.
     func rowMask(for columns: [ResultColumn], of judgements: [Judgement]) -> RowMaskOutcome
+    /// What looks into all text that goes to the client; nil: nothing does.
+    var redactor: Redactor? { get }
     /// The statement was passed on.
     func forwarded(_ judgement: Judgement)
     /// A statement that was passed on has ended (well or not).
@@ -161,4 +164,8 @@ protocol RelayJudge: AnyObject {
     /// Statement texts that would be lexed differently under another `standard_conforming_strings` are denied.
     var stringSettingIsUncertain: Bool { get }
     func denyUncertainStrings(_ analysis: Analysis) -> Judgement
+}
+
+extension RelayJudge {
+    var redactor: Redactor? { nil }
 }

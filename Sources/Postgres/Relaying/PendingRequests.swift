@@ -20,8 +20,8 @@ struct PendingRequest {
     /// How many times the server may still ask for copy data on behalf of this request.
     var copyInsExpected = 0
 
-    /// The decision that denied it, if one did.
-    var denial: Judgement? { judgements.first { $0.isDenied } }
+    /// The decision that denied it, if one did. A Parse of what is held is not denied: what fails it is the server's own.
+    var denial: Judgement? { judgements.first { $0.isDenied && !$0.isHeld } }
     /// Its rows may hold values that must be masked.
     var mayRevealMasked: Bool { judgements.contains { $0.mayRevealMasked } }
     /// What the server says about it may quote such values.

@@ -5,6 +5,7 @@ import NIOCore
 /// What the server says went wrong: rewritten where the gateway brought it about, withheld where it may quote a masked value.
 extension RelayMachine {
     mutating func receiveError(_ body: inout BodyReader) throws(ProtocolViolation) -> ServerStep {
+        let original = body
         let head = pending.head
         rowMask = nil
         rowMaskIsDecided = false
@@ -34,7 +35,7 @@ extension RelayMachine {
         if mayQuoteMasked(head), !MaskPlanner.isSafe(sqlState: fields.code, pointsAtStatement: fields.pointsAtStatement) {
             return .replace(withoutValues(fields, as: Backend.errorResponse), .withheldMessage)
         }
-        return .pass
+        return try redacted(original, as: Backend.errorResponse)
     }
 
     /// Whether an error or notice that answers `head` may quote a masked value: by what the request is about, or, where it is about
@@ -54,7 +55,7 @@ extension RelayMachine {
     }
 
     mutating func receiveNotice(_ body: inout BodyReader) throws(ProtocolViolation) -> ServerStep {
-        guard mayQuoteMasked(pending.head) else { return .pass }
+        guard mayQuoteMasked(pending.head) else { return try redacted(body, as: Backend.noticeResponse) }
         return .replace(withoutValues(try ErrorFields(&body), as: Backend.noticeResponse), .withheldMessage)
     }
 

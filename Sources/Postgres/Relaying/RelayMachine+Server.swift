@@ -10,6 +10,7 @@ extension RelayMachine {
     mutating func receiveFromServer(_ input: inout ByteBuffer, sink: inout some RelaySink) throws(ProtocolViolation) -> ServerProgress {
         var run = Run(input)
         var replacement = Replacing()
+        rowScan.begin()
         let progress: ServerProgress
         do throws(ProtocolViolation) {
             progress = try receiveMessages(input, &run, &replacement, &sink)
@@ -113,7 +114,7 @@ extension RelayMachine {
         case Backend.errorResponse: return try receiveError(&body)
         case Backend.noticeResponse: return try receiveNotice(&body)
         case Backend.parameterStatus: return try receiveParameter(&body)
-        case Backend.notificationResponse: return .pass
+        case Backend.notificationResponse: return try receiveNotification(&body)
         case Backend.copyInResponse: return try receiveCopyIn()
         case Backend.copyOutResponse: return try receiveCopyOut(&body)
         case Backend.copyBothResponse:
@@ -142,7 +143,7 @@ extension RelayMachine {
                 "\(name) became \(value), under which statements would be read otherwise than they were judged",
                 code: .insufficientPrivilege)
         }
-        return .pass
+        return redacted(parameter: name, value)
     }
 
     private mutating func expect(
@@ -175,19 +176,22 @@ extension RelayMachine {
             }
         }
         counters.rows &+= 1
-        guard rowMask != nil else { return .pass }
-        let payload = try body.bytes(header.bodyLength)
-        guard let masked = masked(payload) else {
-            throw ProtocolViolation("the server sent a row that is not of the described columns")
+        guard let rowMask else { return .pass }
+        let isClean = rowMask.detection.map { rowScan.isClean(start, in: input, $0) } ?? true
+        if isClean, rowMask.mask == nil { return .pass }
+        let row = try body.bytes(header.bodyLength)
+        switch masked(row, rowMask, isClean: isClean) {
+        case .unchanged: return .pass
+        case .replaced(let masked): return .replace(masked, .mask, try kept(of: row, rowMask, isClean: isClean))
+        case .malformed: throw ProtocolViolation("the server sent a row that is not of the described columns")
         }
-        return .replace(masked, .mask, try kept(ofRow: payload))
     }
 
-    private mutating func masked(_ row: ByteBuffer) -> ByteBuffer? {
-        guard judge.countsMaskedValues, let rowMask else { return rowMask?.mask(row) }
+    private mutating func masked(_ row: ByteBuffer, _ rowMask: PostgresRowMask, isClean: Bool) -> PostgresRowMask.Outcome {
+        guard judge.countsMaskedValues else { return rowMask.mask(row, isClean: isClean) }
         var seen: [UInt64] = []
         defer { fingerprints += seen }
-        return rowMask.mask(row) { value in
+        return rowMask.mask(row, isClean: isClean) { value in
             var hasher = Hasher()
             hasher.combine(bytes: value)
             seen.append(UInt64(truncatingIfNeeded: hasher.finalize()))
@@ -201,6 +205,7 @@ extension RelayMachine {
         case .needsCatalog: return .needsCatalog
         }
         rowMaskIsDecided = true
+        rowScan.begin()
         return .pass
     }
 
@@ -285,6 +290,7 @@ extension RelayMachine {
     private mutating func receiveCopyData(_ body: inout BodyReader, _ header: MessageHeader) throws(ProtocolViolation) -> ServerStep {
         counters.rows &+= 1
         let payload = try body.bytes(header.bodyLength)
+        if copyMask?.passes(payload.readableBytesView) == true { return .pass }
         var message = ByteBuffer()
         message.reserveCapacity(header.totalLength + 64)
         message.writeInteger(Backend.copyData)

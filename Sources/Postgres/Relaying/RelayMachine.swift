@@ -101,6 +101,8 @@ struct RelayMachine {
     /// How the rows now arriving are masked.
     var rowMask: PostgresRowMask?
     var rowMaskIsDecided = false
+    /// Which of the rows now arriving detectors need not look at.
+    var rowScan = RowScan()
     /// Fingerprints of values that masks stood in for, since they were last taken; only where the judge counts them.
     var fingerprints: [UInt64] = []
     /// Why what runs now is being cancelled by the gateway.

@@ -81,16 +81,24 @@ struct Replacing {
 }
 
 extension RelayMachine {
-    /// What is kept of a row that is masked now.
-    func kept(ofRow body: ByteBuffer) throws(ProtocolViolation) -> Kept {
-        switch rowMask?.original {
-        case nil, .nothing: return .nothing
-        case .asItCame: return .asItCame
-        case .masked(let mask):
-            guard let row = PostgresRowMask(mask: mask).mask(body) else {
-                throw ProtocolViolation("the server sent a row that is not of the described columns")
-            }
-            return .other(row)
+    /// What is kept of a row that is masked now. What detectors find keeps nothing.
+    func kept(of row: ByteBuffer, _ rowMask: PostgresRowMask, isClean: Bool) throws(ProtocolViolation) -> Kept {
+        guard rowMask.mask != nil else { return .nothing }
+        let mask: RowMask?
+        switch rowMask.original {
+        case .nothing: return .nothing
+        case .asItCame:
+            guard rowMask.detection != nil else { return .asItCame }
+            mask = nil
+        case .masked(let other): mask = other
+        }
+        switch PostgresRowMask(mask: mask, detection: rowMask.detection).mask(row, isClean: isClean) {
+        case .replaced(let other): return .other(other)
+        case .unchanged:
+            var message = ByteBuffer()
+            writeMessage(Backend.dataRow, to: &message) { $0.writeImmutableBuffer(row) }
+            return .other(message)
+        case .malformed: throw ProtocolViolation("the server sent a row that is not of the described columns")
         }
     }
 
@@ -112,12 +120,20 @@ extension RelayMachine {
 
     /// Copy data begins that is masked by `plan`.
     mutating func keepOriginals(of plan: CopyMaskPlan) {
-        copyKeepsOriginal = true
+        copyKeepsOriginal = false
         copyOriginalMask = nil
+        guard let masked = plan.columns else { return }
+        let columns: [ColumnMask?]
         switch plan.original {
-        case .nothing: copyKeepsOriginal = false
-        case .asItCame: break
-        case .masked(let columns): copyOriginalMask = CopyMask(options: plan.options, columns: columns)
+        case .nothing: return
+        case .asItCame: columns = masked.map { _ in nil }
+        case .masked(let others): columns = others
+        }
+        copyKeepsOriginal = true
+        // What detectors find keeps nothing; they look where they look for the client.
+        let clear = Set(zip(masked, columns).enumerated().filter { $1.0 != nil && $1.1 == nil }.map(\.offset))
+        if plan.redactor != nil || columns.contains(where: { $0 != nil }) {
+            copyOriginalMask = CopyMask(options: plan.options, columns: columns, redactor: plan.redactor, clear: clear)
         }
     }
 }

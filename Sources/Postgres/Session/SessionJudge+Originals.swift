@@ -20,6 +20,15 @@ struct KeepingMasks {
 
 /// What is kept of results for break-glass recipients: what the session would have got from the masks that keep nothing alone.
 extension SessionJudge {
+    /// How a result's rows are masked, and what is kept of them.
+    func keeping(
+        _ plan: MaskPlan, _ fields: [MaskableColumn], of judgements: [Judgement], _ columns: [ResultColumn]
+    ) -> RowMaskOutcome {
+        guard case .mask(var mask) = detecting(plan, in: columns) else { return .pass }
+        if plan.rows != nil { mask.original = original(of: fields, beside: plan, judgements) }
+        return .mask(mask)
+    }
+
     func original(of columns: [MaskableColumn], beside plan: MaskPlan, _ judgements: [Judgement]) -> OriginalView<RowMask> {
         guard keeping.isAny else { return .nothing }
         guard !keeping.others.isEmpty else { return .asItCame }

@@ -32,6 +32,10 @@ final class SessionJudge: RelayJudge {
     var grants: [String: Approval] = [:]
     /// Told when masks are lifted, and when they are back.
     var masksChanged: ((LiftedMasks, ApprovalRecord.Event) -> Void)?
+    /// What looks into all text that goes to the client.
+    private(set) var redactor: Redactor?
+    /// It is asked for, and could not be made: then nothing runs.
+    private(set) var lacksRedactor = false
     /// A rule that applies has times; kept, since the epoch is asked for at each message.
     private var dependsOnTime = false
     /// What the session spends from.
@@ -74,6 +78,7 @@ final class SessionJudge: RelayJudge {
         self.catalog = catalog
         self.isReplication = isReplication
         self.searchPathIsKnown = searchPathIsKnown
+        (redactor, lacksRedactor) = Detecting.redactor(configuration.policy, permit, key: gateway.maskKey)
         budgets = configuration.policy.budgets(for: permit)
         dependsOnTime = configuration.policy.dependsOnTime(permit)
         takeMasks()
@@ -92,6 +97,7 @@ final class SessionJudge: RelayJudge {
         case .success(let permit):
             self.permit = permit
             takeMasks()
+            (redactor, lacksRedactor) = Detecting.redactor(configuration.policy, permit, key: gateway.maskKey)
             budgets = configuration.policy.budgets(for: permit)
             dependsOnTime = configuration.policy.dependsOnTime(permit)
             return nil
@@ -240,7 +246,9 @@ final class SessionJudge: RelayJudge {
                 decision: .deny, rule: "gatehouse.names", reason: "This session has named too many statements and cursors.",
                 hint: "Connect anew, or use the same names again.", category: .limit)
         }
-        if verdict.decision != .deny, let refused = maskRefusal(actions, copying: copying) { verdict = refused }
+        if verdict.decision != .deny, let refused = maskRefusal(actions, copying: copying) ?? detectionRefusal(actions) {
+            verdict = refused
+        }
         if verdict.decision == .allow, let question = unmaskVerdict(actions) { verdict = question }
         let needsEstimate =
             hasEstimator && !isEstimated && actions.count == 1
@@ -327,8 +335,9 @@ final class SessionJudge: RelayJudge {
         }
         let echoes = !maskRules.isEmpty && (planner.map { planner in actions.contains { planner.mayEchoMasked($0, in: context) } } ?? true)
         return Judgement(
-            actions: actions, verdict: verdict, record: (try? ruling.encoded()) ?? [], epoch: epoch, mayRevealMasked: reveals,
-            mayEchoMasked: echoes, copyMask: copyMask, needsEstimate: needsEstimate, analysis: analysis)
+            actions: actions, verdict: verdict, record: (try? ruling.encoded()) ?? [], epoch: epoch,
+            mayRevealMasked: reveals || redactor != nil, mayEchoMasked: echoes, copyMask: detecting(copyMask, in: actions),
+            needsEstimate: needsEstimate, analysis: analysis)
     }
 
     private func mayRevealMasked(_ actions: [Action]) -> Bool {
@@ -345,8 +354,9 @@ final class SessionJudge: RelayJudge {
                 name: column.name, tableOID: column.tableOID, attnum: column.attributeNumber, typeOID: column.typeOID,
                 format: ValueFormat(rawValue: column.format) ?? .binary)
         }
+        guard !maskRules.isEmpty else { return detecting(nil, in: columns) }
         guard let planner = catalog?.planner(for: maskRules) else {
-            return outcome(MaskPlan.withholdingAll(fields), fields, judgements)
+            return keeping(MaskPlan.withholdingAll(fields), fields, of: judgements, columns)
         }
         let context = context
         var plans: [MaskPlan] = []
@@ -360,18 +370,14 @@ final class SessionJudge: RelayJudge {
         }
         hasRefreshed = false
         guard let strictest = plans.max(by: { masked($0) < masked($1) }) else {
-            return outcome(MaskPlan.withholdingAll(fields), fields, judgements)
+            return keeping(MaskPlan.withholdingAll(fields), fields, of: judgements, columns)
         }
         // Several statements may be behind one result: only a plan that covers every other one will do.
         let covers = plans.allSatisfy { plan in zip(plan.decisions, strictest.decisions).allSatisfy { $0.isPass || !$1.isPass } }
-        return outcome(covers ? strictest : MaskPlan.withholdingAll(fields), fields, judgements)
+        return keeping(covers ? strictest : MaskPlan.withholdingAll(fields), fields, of: judgements, columns)
     }
 
     private func masked(_ plan: MaskPlan) -> Int { plan.decisions.count { !$0.isPass } }
-
-    private func outcome(_ plan: MaskPlan, _ fields: [MaskableColumn], _ judgements: [Judgement]) -> RowMaskOutcome {
-        plan.rows.map { .mask(PostgresRowMask(mask: $0, original: original(of: fields, beside: plan, judgements))) } ?? .pass
-    }
 
     // MARK: - What statements do to the session
 

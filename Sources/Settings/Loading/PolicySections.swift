@@ -11,6 +11,7 @@ extension SettingsReader {
         let rules = ruleSections.compactMap { readRule($0, targets) }
         let used = readUses(root, sets, targets)
         let masks = maskSections.compactMap { readMask($0, targets) }
+        let (detect, detectors) = readDetection(root, targets)
         checkUnique(ids(of: ruleSections + maskSections), "rule or mask id")
         checkUnique(used.map { ($0.rule.id, $0.place) }, "rule (use the set `as` another name)")
         if access.isEmpty, !targets.isEmpty {
@@ -21,7 +22,8 @@ extension SettingsReader {
         return PolicyDocument(
             access: access, rules: rules + used.map(\.rule), masks: masks,
             defaultDecisions: Dictionary(defaults, uniquingKeysWith: { first, _ in first }),
-            targetOptions: Dictionary(options, uniquingKeysWith: { first, _ in first }), budgets: readBudgets(root, targets))
+            targetOptions: Dictionary(options, uniquingKeysWith: { first, _ in first }), budgets: readBudgets(root, targets),
+            detect: detect, detectors: detectors)
     }
 
     func ids(of sections: [Section]) -> [(name: String, place: Place)] {

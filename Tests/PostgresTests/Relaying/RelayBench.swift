@@ -81,6 +81,8 @@ final class ScriptedJudge: RelayJudge {
     /// What is kept of masked rows and copy data.
     var original = OriginalView<[ColumnMask?]>.nothing
     var stringSettingIsUncertain = false
+    /// Looks into every column of text, and into messages; then every result's columns must be known.
+    var redactor: Redactor?
     var sqlNames: Set<String> = []
     private var kept: [ObjectIdentifier: Judgement] = [:]
     private(set) var forwardedTexts: [String] = []
@@ -128,12 +130,17 @@ final class ScriptedJudge: RelayJudge {
             : denied
                 ? Verdict(decision: .deny, rule: "no-drop", reason: "Tables stay.", hint: "Ask a DBA.")
                 : Verdict(decision: .allow, rule: "rest")
-        let reveals = actions.contains { $0.columns.contains("ssn") || $0.copy?.columns?.contains("ssn") == true }
+        let echoes = actions.contains { $0.columns.contains("ssn") || $0.copy?.columns?.contains("ssn") == true }
+        let reveals = redactor != nil || echoes
         let copies = actions.contains { $0.kinds.contains("copy.to") }
-        let plan = CopyOptions().map { CopyMaskPlan(options: $0, columns: [nil, ScriptedJudge.mask], original: original) }
+        let plan = CopyOptions().map { options in
+            CopyMaskPlan(
+                options: options, columns: redactor == nil || echoes ? [nil, ScriptedJudge.mask] : nil, redactor: redactor,
+                original: original)
+        }
         return Judgement(
             actions: actions, verdict: verdict, record: Array(verdict.rule.utf8), epoch: epoch, mayRevealMasked: reveals,
-            mayEchoMasked: reveals, copyMask: reveals && copies ? plan : nil, analysis: analysis)
+            mayEchoMasked: echoes, copyMask: reveals && copies ? plan : nil, analysis: analysis)
     }
 
     static let mask = ColumnMask(type: 25, format: .text, strategy: .redact)
@@ -143,13 +150,19 @@ final class ScriptedJudge: RelayJudge {
             rowCatalogsNeeded -= 1
             return .needsCatalog
         }
-        guard judgements.contains(where: \.mayRevealMasked), columns.contains(where: { $0.name == "ssn" }) else { return .pass }
         let kept: OriginalView<RowMask> =
             switch original {
             case .nothing: .nothing
             case .asItCame: .asItCame
             case .masked(let columns): .masked(RowMask(columns: columns))
             }
+        if let redactor {
+            let names = columns.map { column in FoundText(type: column.typeOID, format: .text).map { (form: $0, name: column.name) } }
+            let mask = columns.contains { $0.name == "ssn" } ? RowMask(columns: columns.map { $0.name == "ssn" ? Self.mask : nil }) : nil
+            let searched = zip(names, columns).map { $1.name == "ssn" ? nil : $0 }
+            return .mask(PostgresRowMask(mask: mask, detection: RowDetection(redactor: redactor, columns: searched), original: kept))
+        }
+        guard judgements.contains(where: \.mayRevealMasked), columns.contains(where: { $0.name == "ssn" }) else { return .pass }
         return .mask(PostgresRowMask(mask: RowMask(columns: columns.map { $0.name == "ssn" ? Self.mask : nil }), original: kept))
     }
 

@@ -86,6 +86,14 @@ import Testing
         #expect(bench.held != nil)
     }
 
+    @Test func whatTheServerSaysOfAnApprovedTextIsTheServers() throws {
+        let bench = bench()
+        try bench.client(.parse("", "delete from t where nothing = $1"), bind(["7"]), .execute(""), .sync)
+        try bench.settle(.granted(approval: "apr-1"))
+        try bench.server(.syntaxError, .ready())
+        #expect(bench.toClient == [.syntaxError, .ready()])
+    }
+
     @Test func twoThatWaitBehindEachOtherKeepTheirOrder() throws {
         let bench = bench()
         let first = [Message.parse("", delete), bind([]), .execute(""), .sync]

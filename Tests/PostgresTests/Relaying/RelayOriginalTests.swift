@@ -81,6 +81,28 @@ import Testing
         #expect(bench.sink.originals.map(\.bytes) == [kept.flatMap(\.bytes)])
     }
 
+    /// What detectors find keeps nothing, but they do not look where a mask does keep.
+    @Test func whatDetectorsFindIsNotKept() throws {
+        let bench = bench(.asItCame)
+        bench.judge.redactor = try Redactor(Detector.builtIn.map { Redactor.Choice(detector: $0) })
+        try bench.client(.query("select ssn, note from customers"))
+        try bench.server(
+            .columns("ssn", "note"), .row("a@example.com", "b@example.com"), .row("c@example.com", "y"), .complete("SELECT 2"), .ready())
+        #expect(bench.toClient.contains(.row("****", "[email]")) && bench.toClient.contains(.row("****", "y")))
+        let kept: [Message] = [.row("a@example.com", "[email]"), .row("c@example.com", "y")]
+        #expect(bench.sink.originals.flatMap(\.bytes) == kept.flatMap(\.bytes))
+        bench.forget()
+        try bench.client(.query("copy customers (note, ssn) to stdout"))
+        try bench.server(.copyOut, .copyData("b@example.com\ta@example.com\ny\tc@example.com\n"), .copyDone, .complete("COPY 2"), .ready())
+        #expect(bench.toClient.contains(.copyData("[email]\t****\ny\t****\n")))
+        #expect(bench.sink.originals.flatMap(\.bytes) == Message.copyData("[email]\ta@example.com\ny\tc@example.com\n").bytes)
+        // Where no mask keeps anything, nothing of it is kept.
+        bench.forget()
+        try bench.client(.query("select id, note from customers"))
+        try bench.server(.columns("id", "note"), .row("1", "b@example.com"), .complete("SELECT 1"), .ready())
+        #expect(bench.toClient.contains(.row("1", "[email]")) && bench.sink.originals.isEmpty)
+    }
+
     @Test func longResultsAreKeptInPieces() throws {
         let bench = bench(.asItCame)
         try bench.client(.query(secret))
