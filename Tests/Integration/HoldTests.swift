@@ -90,14 +90,14 @@ extension IntegrationTests {
             let table = "hold_pipeline_\(UInt32.random(in: 0 ... .max))"
             _ = try await bed.direct().psqlNeed(["-c", "CREATE TABLE \(table) (n int)"])
             async let told = bed.writer().python(
-                "held-pipeline", [table, "UPDATE products AS piped SET title = title WHERE title = 'none-7'"])
+                "held-pipeline", [table, "UPDATE orders AS piped SET status = status WHERE id = -7"])
             let id = try #require(try await bed.pending("piped")["id"]?.string)
             _ = try await bed.decide(id, "deny", "no", as: bed.carol)
             let answer = try JSON.parse(try await told.output)
             #expect(answer["answer"]?["sqlstate"]?.string == "42501", "\(answer)")
             #expect(answer["rows"]?.elements.isEmpty == true)
             async let again = bed.writer().python(
-                "held-pipeline", [table, "UPDATE products AS piped_again SET title = title WHERE title = 'none-7'"])
+                "held-pipeline", [table, "UPDATE orders AS piped_again SET status = status WHERE id = -7"])
             let second = try #require(try await bed.pending("piped_again")["id"]?.string)
             _ = try await bed.decide(second, "approve", "", as: bed.carol)
             let approved = try JSON.parse(try await again.output)

@@ -39,6 +39,12 @@ struct HoldBed: Sendable {
                 what: { kinds: [update], tables: [public.products] }
                 effect: hold
                 approval: { approvers: [managers, dba], wait: 60s, wait_in_transaction: 1s }
+              - id: ask-patiently
+                priority: 1
+                where: { targets: [orders] }
+                what: { kinds: [update], tables: [public.orders] }
+                effect: hold
+                approval: { approvers: [managers], wait: 60s, wait_in_transaction: 60s }
             """,
             """
               - id: ask-session
