@@ -45,7 +45,6 @@ struct OriginalsKey: Sendable {
 /// Seals a session's originals.
 final class OriginalSealer {
     private let cipher: BatchCipher
-    private var compressed: [UInt8] = []
 
     init(_ key: OriginalsKey) throws {
         cipher = try key.cipher(seals: true)
@@ -55,7 +54,8 @@ final class OriginalSealer {
     func seal(
         _ original: UnsafeRawBufferPointer, sequence: UInt64, prefix: SealedOriginal.Prefix, _ compressor: ZstdCompressor
     ) throws -> [UInt8] {
-        compressed.removeAll(keepingCapacity: true)
+        // Not kept: it holds clear values, which are not to lie about longer than they have to.
+        var compressed: [UInt8] = []
         let size = try compressor.compress(original, into: &compressed)
         var sealed = [UInt8](repeating: 0, count: size + SessionKey.tagSize)
         try prefix.withBytes { prefix in
@@ -66,8 +66,6 @@ final class OriginalSealer {
                 }
             }
         }
-        // It held clear values, which are not to lie about longer than they have to.
-        compressed = []
         return sealed
     }
 }
