@@ -162,7 +162,7 @@ if Context.environment["GATEHOUSE_FUZZ"] == "1" {
         fuzz("FuzzStartup", path: "Fuzz/Startup", ["GatehouseCore", "Postgres", nioCore]),
         fuzz("FuzzDetectors", path: "Fuzz/Detectors", ["Masking", nioCore]),
         fuzz("FuzzMasks", path: "Fuzz/Masks", ["Masking"]),
-        fuzz("FuzzRelay", path: "Fuzz/Relay", ["GatehouseCore", "Analysis", "Masking", "Postgres", nioCore]),
+        fuzz("FuzzRelay", path: "Fuzz/Relay", ["GatehouseCore", "Analysis", "Masking", "Postgres", "Recording", nioCore]),
     ]
     for target in package.targets where ["Analysis", "Postgres", "Masking"].contains(target.name) {
         target.swiftSettings = strict + [.unsafeFlags(["-sanitize=fuzzer"])]

@@ -3,6 +3,7 @@ import CFuzz
 import GatehouseCore
 import Masking
 import NIOCore
+import Recording
 
 @testable import Postgres
 
@@ -125,6 +126,7 @@ private final class Sink: RelaySink {
     func passToClient(_ bytes: ByteBuffer) { server += bytes.readableBytes }
     func replaceForClient(original: Int, by bytes: ByteBuffer, because reason: Replacement) { server += original }
     func swallow(_ count: Int) { server += count }
+    func original(_ direction: Direction, _ bytes: ByteBuffer, recorded: Int) {}
 
     /// Reads the client's messages as the server does, and analyses their texts anew.
     private func look(at bytes: ByteBuffer) {

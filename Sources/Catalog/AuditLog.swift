@@ -19,6 +19,8 @@ public struct AuditEntry: Sendable, Hashable, Codable {
         public static let approvalRead: Kind = "approval.read"
         public static let sessionRead: Kind = "session.read"
         public static let sessionVerified: Kind = "session.verified"
+        /// Somebody was let open what masks took out of a recording.
+        public static let originalsOpened: Kind = "originals.opened"
         public static let holdPlaced: Kind = "legal-hold.placed"
         public static let holdLifted: Kind = "legal-hold.lifted"
         public static let retentionRun: Kind = "retention.run"

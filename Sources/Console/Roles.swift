@@ -12,6 +12,7 @@ import Synchronization
 /// | mint tickets; list and revoke his own          | yes   | yes      | yes     | yes           |
 /// | see everybody's sessions in lists              | no    | no       | yes     | yes           |
 /// | read, follow, verify everybody's recordings    | no    | no       | yes     | no            |
+/// | open what was masked in others' sessions       | no    | no       | yes     | no            |
 /// | end everybody's sessions                       | no    | no       | no      | yes           |
 /// | list everybody's tickets                       | no    | no       | yes     | yes           |
 /// | revoke everybody's tickets                     | no    | no       | no      | yes           |
@@ -92,6 +93,8 @@ struct Caller: Sendable {
     var seesAllSessions: Bool { has(.auditor) || has(.administrator) }
     func sees(sessionOf owner: Principal) -> Bool { isSame(as: owner) || seesAllSessions }
     func reads(recordingOf owner: Principal) -> Bool { isSame(as: owner) || has(.auditor) }
+    /// Nobody opens what was masked for himself.
+    func opensOriginals(of owner: Principal) -> Bool { has(.auditor) && !isSame(as: owner) }
     func ends(sessionOf owner: Principal) -> Bool { isSame(as: owner) || has(.administrator) }
     var seesAllTickets: Bool { has(.auditor) || has(.administrator) }
     func revokes(ticketOf owner: Principal) -> Bool { isSame(as: owner) || has(.administrator) }

@@ -10,6 +10,7 @@ public final class SessionRecorder {
     private let started: UInt64
     private var hasEnded = false
     private var approvals: [String] = []
+    private var hasNotedLostOriginals = false
     /// The time that the next records carry: taken once a read, not once a record.
     private var now: WallTime
     public private(set) var accounting = Accounting()
@@ -89,6 +90,22 @@ public final class SessionRecorder {
             substitution: Substitution(
                 direction: .server, items: 1, seenBytes: UInt64(original), recordedBytes: UInt64(bytes.readableBytes), note: reason))
         stream.append(.serverMessages, time: now, payload: bytes)
+    }
+
+    /// `bytes` came from one side, and the `recorded` bytes that are recorded next of it stand for them: seals them to the break-glass
+    /// recipients. Where there were none when the session began, a note in the recording says so, once.
+    public func recordOriginal(_ direction: Direction, _ bytes: ByteBuffer, recorded: Int) {
+        guard stream.sealsOriginals else {
+            guard !hasNotedLostOriginals else { return }
+            hasNotedLostOriginals = true
+            record(
+                .notice,
+                note: SessionNote(
+                    code: "originals-not-kept",
+                    message: "a mask asks for originals, and there was no break-glass recipient when the session began"))
+            return
+        }
+        bytes.withUnsafeReadableBytes { stream.appendOriginal(direction, $0, recorded: recorded, time: now) }
     }
 
     /// Bytes of the gateway's own for the client, which no server sent.

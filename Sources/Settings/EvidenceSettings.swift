@@ -5,6 +5,8 @@ public import Policy
 public struct RecordingSettings: Sendable, Hashable {
     /// Public key files of those who may read recordings; empty: a key pair made in the data directory.
     public var recipients: [String] = []
+    /// Public key files of those who may open what masks with `keep_original: sealed` took out; empty: nothing of it is kept.
+    public var breakGlassRecipients: [String] = []
     /// False leaves recordings readable to whoever reaches the store: for trials and measurements.
     public var isSealed = true
     /// A second place for signed checkpoints of the log: a file, and an HTTP endpoint that they are posted to.

@@ -14,6 +14,8 @@ public struct ReloadPlan: Sendable, Hashable {
         compare(old.dataDirectory, new.dataDirectory, "data_directory", needsRestart: true)
         compare(old.log, new.log, "log", needsRestart: true)
         compare(old.recording.recipients, new.recording.recipients, "recording.recipients", needsRestart: false)
+        compare(
+            old.recording.breakGlassRecipients, new.recording.breakGlassRecipients, "recording.break_glass_recipients", needsRestart: false)
         compare(old.recording.restarting, new.recording.restarting, "recording", needsRestart: true)
         compare(old.store, new.store, "store", needsRestart: true)
         compare(old.retention, new.retention, "retention", needsRestart: false)
@@ -72,6 +74,7 @@ extension GatehouseSettings {
         settings.log = running.log
         settings.recording = running.recording
         settings.recording.recipients = recording.recipients
+        settings.recording.breakGlassRecipients = recording.breakGlassRecipients
         settings.store = running.store
         settings.admin.listen = running.admin.listen
         settings.admin.tls = running.admin.tls
@@ -88,6 +91,7 @@ extension RecordingSettings {
     fileprivate var restarting: RecordingSettings {
         var rest = self
         rest.recipients = []
+        rest.breakGlassRecipients = []
         return rest
     }
 }

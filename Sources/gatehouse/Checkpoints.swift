@@ -41,7 +41,15 @@ func takeRecipients(
     _ settings: RecordingSettings, _ sealing: Sealing, _ recordings: Recordings, _ log: EvidenceLog, _ logger: Logger
 ) throws {
     let recipients = try recordings.recipients(settings, logger)
+    let breakGlass = try recordings.breakGlassRecipients(settings)
     try log.note(
-        "recipients.changed", by: "configuration", detail: ["recipients": recipients.map(\.id).joined(separator: " ")])
+        "recipients.changed", by: "configuration",
+        detail: ["recipients": recipients.map(\.id).joined(separator: " ")].merging(breakGlassDetail(breakGlass)) { $1 })
     sealing.recipients = recipients
+    sealing.breakGlass = breakGlass
+}
+
+/// What the log says of whom originals are sealed to; nothing where that is nobody.
+func breakGlassDetail(_ recipients: [RecipientPublicKey]) -> [String: String] {
+    recipients.isEmpty ? [:] : ["break_glass_recipients": recipients.map(\.id).joined(separator: " ")]
 }

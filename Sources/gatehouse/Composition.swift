@@ -43,7 +43,9 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     if let size = try FileManager.default.attributesOfFileSystem(forPath: data)[.systemSize] as? NSNumber {
         vaulting.minimumFreeBytes = min(vaulting.minimumFreeBytes, size.intValue / 20)
     }
-    let sealing = Sealing(recipients: try recordings.recipients(settings.recording, logger))
+    let sealing = Sealing(
+        recipients: try recordings.recipients(settings.recording, logger),
+        breakGlass: try recordings.breakGlassRecipients(settings.recording))
     vaulting.checkpointInterval = .seconds(settings.recording.checkpointSeconds)
     let signer = try ManifestSigner(directory: recordings.keys)
     let log = try EvidenceLog(
@@ -54,7 +56,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
         detail: [
             "version": gatewayVersion, "policy": settings.policy.version, "manifest_key": signer.publicKey.id,
             "recipients": sealing.recipients.map(\.id).joined(separator: " "),
-        ])
+        ].merging(breakGlassDetail(sealing.breakGlass)) { $1 })
     let retention = Retention(
         policy: RetentionPolicy(settings.retention), store: recordings.store, log: log, clock: clock, logger: logger
     ) { catalog.recordingDeleted($0, at: $1) }
@@ -166,7 +168,9 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
                     makeAuthenticator: makeAuthenticator,
                     takeRecording: { running, next in
                         console.use(roleSettings(next.admin))
-                        if running.recording.recipients != next.recording.recipients {
+                        if running.recording.recipients != next.recording.recipients
+                            || running.recording.breakGlassRecipients != next.recording.breakGlassRecipients
+                        {
                             try takeRecipients(next.recording, sealing, recordings, log, logger)
                         }
                         if running.retention != next.retention {

@@ -46,6 +46,12 @@ struct Recordings: Sendable {
         }
         return try settings.recipients.map { try KeyFiles.recipientPublicKey(file: $0) }
     }
+
+    /// Whom what masks take out of new sessions is sealed to; nobody unless the configuration names somebody.
+    /// - Throws: `KeyFileError`.
+    func breakGlassRecipients(_ settings: RecordingSettings) throws -> [RecipientPublicKey] {
+        try settings.breakGlassRecipients.map { try KeyFiles.recipientPublicKey(file: $0) }
+    }
 }
 
 /// Reads a recording's evidence from its beginning; of one that is still being made, on from where it was.

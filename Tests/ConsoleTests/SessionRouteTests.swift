@@ -97,6 +97,33 @@ import Testing
         }
     }
 
+    /// The reason is written down before anything is sent, and nobody opens what was masked for himself.
+    @Test func openingOriginalsIsOnRecord() async throws {
+        let bench = try await Bench()
+        let session = try await bench.session(of: "bob")
+        let own = try await bench.session(of: "carol")
+        try await bench.test { (client: Client) async throws in
+            let path = "/api/v1/sessions/\(session.id)/originals"
+            for (user, status) in [("bob", 403), ("alice", 403)] {
+                #expect(try await client.ask(path, .post, as: user, body: "{\"reason\":\"case\"}").status == status, "\(user)")
+            }
+            #expect(
+                try await client.ask("/api/v1/sessions/\(own.id)/originals", .post, as: "carol", body: "{\"reason\":\"case\"}").status
+                    == 403)
+            #expect(try await client.ask(path, .post, as: "carol", body: "{}").status == 422)
+            #expect(try await client.ask(path, .post, as: "carol", body: "{\"reason\":\" \"}").status == 422)
+            #expect(try await client.ask(path, .post, as: "carol", body: "{\"why\":\"case\"}").status == 400)
+            #expect(try await bench.audited("originals.opened").isEmpty)
+            let answer = try await client.ask(path, .post, as: "carol", body: "{\"reason\":\"case 4711\"}")
+            #expect(answer.status == 200 && answer.text == "{\"type\":\"start\"}\n{\"type\":\"end\"}\n")
+            let entry = try #require(try await bench.audited("originals.opened").first)
+            #expect(entry.actor == "carol@example.com")
+            #expect(entry.detail["session"] == session.id.description && entry.detail["reason"] == "case 4711")
+            #expect(entry.detail["owner"] == "bob@example.com")
+            #expect(try await bench.audited("administration.refused").contains { $0.detail["act"] == "session.originals" })
+        }
+    }
+
     @Test func aRecordingThatCannotBeOpenedIsAnError() async throws {
         let bench = try await Bench()
         let session = try await bench.session(of: "bob")

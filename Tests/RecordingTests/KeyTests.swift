@@ -21,15 +21,17 @@ import Testing
             try header.withUnsafeBytes { header in
                 try sealed.withUnsafeMutableBytes { target in
                     try key.batchCipher(seals: true).seal(
-                        plain, stream: 0, firstSequence: 4, header: header, to: #require(target.baseAddress))
+                        plain, stream: .batches, sequence: 4, header: header, to: #require(target.baseAddress))
                 }
             }
         }
-        func open(_ keys: RecipientKeys, _ session: SessionID, stream: UInt8 = 0, sequence: UInt64 = 4, header: [UInt8] = [9]) -> [UInt8]? {
+        func open(_ keys: RecipientKeys, _ session: SessionID, stream: SealedStream = .batches, sequence: UInt64 = 4, header: [UInt8] = [9])
+            -> [UInt8]?
+        {
             guard let cipher = try? keys.sessionKey(of: session, wrapped)?.batchCipher(seals: false) else { return nil }
             var output: [UInt8] = []
             let isOpen = sealed.withUnsafeBytes { sealed in
-                header.withUnsafeBytes { cipher.open(sealed, stream: stream, firstSequence: sequence, header: $0, into: &output) }
+                header.withUnsafeBytes { cipher.open(sealed, stream: stream, sequence: sequence, header: $0, into: &output) }
             }
             #expect(isOpen || output.isEmpty)
             return isOpen ? output : nil
@@ -39,7 +41,7 @@ import Testing
         #expect(open(RecipientKeys([stranger]), id) == nil)
         #expect(open(RecipientKeys(), id) == nil)
         #expect(open(RecipientKeys([auditor]), SessionID(high: id.high, low: id.low + 1)) == nil)
-        #expect(open(RecipientKeys([auditor]), id, stream: 1) == nil)
+        #expect(open(RecipientKeys([auditor]), id, stream: .originals) == nil)
         #expect(open(RecipientKeys([auditor]), id, sequence: 5) == nil)
         #expect(open(RecipientKeys([auditor]), id, header: [8]) == nil)
     }

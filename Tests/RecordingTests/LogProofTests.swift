@@ -18,7 +18,7 @@ import Testing
         var early: [UInt8] = []
         sessions = (0..<7).map { _ in SessionID(at: rig.clock.wallTime(), using: &generator) }
         for (index, session) in sessions.enumerated() {
-            try log.began(session, keys: [], at: rig.clock.wallTime())
+            try log.began(session, keys: SessionKeys(), at: rig.clock.wallTime())
             if index == 3 {
                 try log.publish(to: rig.store)
                 let object = try #require(try rig.store.open(LogName.checkpoint("test-node", size: log.publishedSize)))

@@ -90,7 +90,9 @@ private func tree(_ leaves: some Sequence<[UInt8]>) -> MerkleTree {
     private func filled(_ rig: Rig, _ count: UInt64) throws -> EvidenceLog {
         let log = try rig.makeLog()
         for number in 1...count {
-            try log.began(session(rig, number), keys: [WrappedKey(recipient: "r", key: "k\(number)")], at: rig.clock.wallTime())
+            try log.began(
+                session(rig, number), keys: SessionKeys(recording: [WrappedKey(recipient: "r", key: "k\(number)")]),
+                at: rig.clock.wallTime())
             if number % 2 == 0 { try log.ended(session(rig, number), manifest: "aa", outcome: .ended) }
         }
         return log
@@ -104,7 +106,7 @@ private func tree(_ leaves: some Sequence<[UInt8]>) -> MerkleTree {
         for _ in 0..<3 {
             let size = log.size
             log = try rig.makeLog()
-            #expect(log.size == size && log.openSessions.count == 3 && log.keys(of: session(rig, 3))?.first?.key == "k3")
+            #expect(log.size == size && log.openSessions.count == 3 && log.keys(of: session(rig, 3))?.recording.first?.key == "k3")
             try log.note("again", by: "test")
             try log.publish(to: rig.store)
             #expect(log.publishedSize == log.size && !log.hasNews)
@@ -267,7 +269,7 @@ private func tree(_ leaves: some Sequence<[UInt8]>) -> MerkleTree {
         try filled(first, 3).publish(to: first.store)
         let other = try EvidenceLog(
             directory: second.directory.path + "/log", node: "other", signer: second.logSigner, store: first.store, clock: second.clock)
-        try other.began(SessionID(high: 0x0196_5BBF_C000_7001, low: 99), keys: [], at: second.clock.wallTime())
+        try other.began(SessionID(high: 0x0196_5BBF_C000_7001, low: 99), keys: SessionKeys(), at: second.clock.wallTime())
         try other.publish(to: first.store)
         let index = try LogIndex(first.store, keys: [first.logSigner.publicKey, second.logSigner.publicKey])
         #expect(index.findings.isEmpty && index.sizes == ["test-node": 4, "other": 1] && index.sessions.count == 4)

@@ -54,7 +54,7 @@ import Testing
     @Test func aSessionThatOnlyStartedIsMissed() throws {
         let log = try #require(rig.log)
         let id = SessionID(high: 0x0196_5BBF_C000_7001, low: 5)
-        try log.began(id, keys: [], at: rig.clock.wallTime())
+        try log.began(id, keys: SessionKeys(), at: rig.clock.wallTime())
         try log.publish(to: rig.store)
         let report = try rig.verifyAll()
         #expect(report.incomplete == 1 && report.sessions.first { $0.session == id }?.findings.map(\.kind) == [.sessionMissing])

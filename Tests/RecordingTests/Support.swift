@@ -177,6 +177,8 @@ final class Rig {
     let signer: ManifestSigner
     /// The private key that everything is sealed to; nil leaves it unsealed.
     let recipient: RecipientPrivateKey?
+    /// That of the originals; nil keeps none.
+    let breakGlass: RecipientPrivateKey?
     let sealing: Sealing
     let logSigner: ManifestSigner
     /// There is one as soon as there is a vault.
@@ -184,10 +186,13 @@ final class Rig {
     var configuration: VaultConfiguration
 
     init(
-        _ plan: FaultyFileSystem.Plan = .init(), isSealed: Bool = true, configure: (inout VaultConfiguration) -> Void = { _ in }
+        _ plan: FaultyFileSystem.Plan = .init(), isSealed: Bool = true, keepsOriginals: Bool = false,
+        configure: (inout VaultConfiguration) -> Void = { _ in }
     ) throws {
         recipient = isSealed ? try RecipientPrivateKey() : nil
-        sealing = Sealing(recipients: recipient.map { [$0.publicKey] } ?? [])
+        breakGlass = keepsOriginals ? try RecipientPrivateKey() : nil
+        sealing = Sealing(
+            recipients: recipient.map { [$0.publicKey] } ?? [], breakGlass: breakGlass.map { [$0.publicKey] } ?? [])
         directory = try TemporaryDirectory()
         clock = ManualClock()
         fileSystem = FaultyFileSystem(plan)
@@ -203,8 +208,9 @@ final class Rig {
     init(of other: Rig) throws {
         directory = other.directory
         recipient = other.recipient
+        breakGlass = other.breakGlass
         // Not the other's: the next run does not know its sessions' keys.
-        sealing = Sealing(recipients: other.sealing.recipients)
+        sealing = Sealing(recipients: other.sealing.recipients, breakGlass: other.sealing.breakGlass)
         clock = other.clock
         fileSystem = FaultyFileSystem()
         store = LocalStore(root: directory.path + "/store", fileSystem: fileSystem)
@@ -337,6 +343,24 @@ final class Writer {
             let ruling = try VerdictRecord.Ruling(verdict: verdict, kinds: ["select"], policyVersion: "1").encoded()
             add(.verdict, [UInt8](repeating: 0, count: 16) + ruling)
         }
+    }
+
+    /// The client gets `bytes` for `original`, which is kept where originals are.
+    func replace(_ original: [UInt8], by bytes: [UInt8]) {
+        original.withUnsafeBytes { stream?.appendOriginal(.server, $0, recorded: bytes.count, time: clock.wallTime()) }
+        let mask = Substitution(
+            direction: .server, items: 1, seenBytes: UInt64(original.count), recordedBytes: UInt64(bytes.count), note: "mask")
+        add(.masked, payload(mask))
+        add(.serverMessages, bytes)
+        accounting.server.replacedByMasks += UInt64(original.count)
+        accounting.server.seen += UInt64(original.count)
+    }
+
+    /// The server's bytes go on as they are.
+    func pass(_ bytes: [UInt8]) {
+        add(.serverMessages, bytes)
+        accounting.server.verbatim += UInt64(bytes.count)
+        accounting.server.seen += UInt64(bytes.count)
     }
 
     func end(accounting other: Accounting? = nil) throws {

@@ -1,6 +1,7 @@
 """Reads one stored session, as docs/recording-format.md describes it, and prints a line for each frame.
 
-usage: reader.py SESSION_DIRECTORY PUBLIC_KEY_FILE PRIVATE_KEY_FILE
+usage: reader.py SESSION_DIRECTORY PUBLIC_KEY_FILE PRIVATE_KEY_FILE [BREAK_GLASS_KEY_FILE]
+With a break-glass key the payload of an original is printed opened: direction, offset, recorded bytes (in decimal), and what was sealed.
 Exits with an error when anything is not as the document says. Needs libzstd, openssl and the package cryptography. An empty private key
 file reads recordings that are not sealed.
 """
@@ -89,7 +90,7 @@ def expand(secret, info, size):
     return HKDFExpand(hashes.SHA256(), size, info).derive(secret)
 
 
-def unwrap(private, wrapped, session):
+def unwrap(private, wrapped, session, info=b"gatehouse session key 1"):
     """RFC 9180 base mode: DHKEM(X25519, HKDF-SHA256) 0x0020, HKDF-SHA256 0x0001, AES-256-GCM 0x0002."""
     encapsulated, sealed = wrapped[:32], wrapped[32:]
     public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
@@ -99,7 +100,7 @@ def unwrap(private, wrapped, session):
     secret = expand(pseudo, struct.pack(">H", 32) + b"HPKE-v1" + kem + b"shared_secret" + encapsulated + public, 32)
     suite = b"HPKE" + struct.pack(">HHH", 0x20, 1, 2)
     context = b"\0" + extract(b"", b"HPKE-v1" + suite + b"psk_id_hash")
-    context += extract(b"", b"HPKE-v1" + suite + b"info_hash" + b"gatehouse session key 1")
+    context += extract(b"", b"HPKE-v1" + suite + b"info_hash" + info)
     pseudo = extract(secret, b"HPKE-v1" + suite + b"secret")
     key = expand(pseudo, struct.pack(">H", 32) + b"HPKE-v1" + suite + b"key" + context, 32)
     nonce = expand(pseudo, struct.pack(">H", 12) + b"HPKE-v1" + suite + b"base_nonce" + context, 12)
@@ -110,11 +111,11 @@ def derive(root, salt, purpose):
     return HKDF(hashes.SHA256(), 32, salt, purpose).derive(root)
 
 
-def session_key(private, keys, session):
+def session_key(private, keys, session, *info):
     if private is None:
         return None
     identity = hashlib.sha256(private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()
-    return unwrap(private, bytes.fromhex({entry["recipient"]: entry["key"] for entry in keys}[identity]), session)
+    return unwrap(private, bytes.fromhex({entry["recipient"]: entry["key"] for entry in keys}[identity]), session, *info)
 
 
 def open_chunks(payload, root, header):
@@ -131,7 +132,7 @@ def open_chunks(payload, root, header):
 
 def summarise(data):
     names = {1: "start", 2: "identity", 3: "clientMessages", 4: "serverMessages", 5: "verdict", 6: "injected", 7: "withheld", 8: "masked"}
-    names.update({9: "notice", 10: "cancel", 11: "gap", 12: "error", 13: "end", 14: "upstream", 15: "approval"})
+    names.update({9: "notice", 10: "cancel", 11: "gap", 12: "error", 13: "end", 14: "upstream", 15: "approval", 16: "original"})
     flow = ["recorded", "standIns", "masked", "withheld", "gaps"]
     result = {"frames": {}, "client": dict.fromkeys(flow, 0), "server": dict.fromkeys(flow, 0)}
     position = 0
@@ -164,13 +165,13 @@ def batches_of(data, root, session, total):
         assert len(record) == 8 + length and crc32c(record[8:]) == checksum, "batch"
         version, kind, flags = struct.unpack_from("<BBH", record, 8)
         first, _, count, clear = struct.unpack_from("<QQII", record, 28)
-        assert (version, kind) == (2, 2) and uuid.UUID(bytes=record[12:28]) == session, "batch header"
+        assert (version, kind) == (2, 2) and flags & ~3 == 0 and uuid.UUID(bytes=record[12:28]) == session, "batch header"
         summary, rest = summarise(record[52 : 52 + clear])
         assert bool(rest) == bool(flags & 2), "end in the clear"
         add(total, summary)
         body = record[52 + clear :]
         if flags & 1:
-            body = key.decrypt(struct.pack(">IQ", flags >> 2 & 1, first), body, record[8 : 52 + clear])
+            body = key.decrypt(struct.pack(">IQ", 0, first), body, record[8 : 52 + clear])
         frames = list(frames_of(body))
         assert [frame[2] for frame in frames] == list(range(first, first + count)), "batch sequences"
         yield from frames
@@ -203,6 +204,30 @@ def read_segment(data, session, ordinal, previous, entry, private):
     return frames, trailer, content
 
 
+def open_original(payload, root, session, sequence):
+    key = AESGCM(derive(root, session.bytes, b"gatehouse originals 1"))
+    plain = key.decrypt(struct.pack(">IQ", 1, sequence), payload[24:], payload[:24])
+    zstd = ctypes.CDLL(ctypes.util.find_library("zstd") or "libzstd.so.1")
+    zstd.ZSTD_getFrameContentSize.restype = ctypes.c_ulonglong
+    zstd.ZSTD_getFrameContentSize.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+    size = zstd.ZSTD_getFrameContentSize(plain, len(plain))
+    assert size <= 1 << 20, "original"
+    return (payload[0],) + struct.unpack_from("<QQ", payload, 8) + (decompress(plain, size).hex(),)
+
+
+def check_originals(frames, declared):
+    recorded, ends = [0, 0], [0, 0]
+    for kind, _, _, _, payload in frames:
+        if kind in (3, 4):
+            recorded[kind - 3] += len(payload)
+        if kind == 16:
+            offset, count = struct.unpack_from("<QQ", payload, 8)
+            assert not any(payload[1:8]) and offset >= ends[payload[0]], "original"
+            assert declared or offset == recorded[payload[0]], "place of an original"
+            ends[payload[0]] = offset + count
+    assert declared or all(end <= size for end, size in zip(ends, recorded)), "what stands for an original"
+
+
 def account(frames):
     result = {}
     for direction, (side, kind) in enumerate((("client", 3), ("server", 4))):
@@ -218,12 +243,17 @@ def account(frames):
     return result
 
 
-def main():
-    directory, public, private = sys.argv[1:]
-    with open(private) as file:
+def private_key(name):
+    with open(name) as file:
         words = file.read().split()
     assert not words or words[0] == "gatehouse-recipient-key-x25519", "private key"
-    key = X25519PrivateKey.from_private_bytes(bytes.fromhex(words[1])) if words else None
+    return X25519PrivateKey.from_private_bytes(bytes.fromhex(words[1])) if words else None
+
+
+def main():
+    directory, public, private, *glass = sys.argv[1:]
+    key = private_key(private)
+    glass = private_key(glass[0]) if glass else None
 
     def load(name):
         with open(os.path.join(directory, name), "rb") as file:
@@ -239,6 +269,7 @@ def main():
         assert entry["file"] == "%06d.seg" % ordinal, "file name"
         more, previous, content = read_segment(load(entry["file"]), session, ordinal, previous, entry, key)
         assert content["keys"] == manifest["keys"], "keys"
+        assert content.get("originalKeys") == manifest.get("originalKeys"), "keys of originals"
         if ordinal == 1:
             assert (content["start"], content["identity"]) == (manifest["start"], manifest["identity"]), "opening"
         frames += more
@@ -252,8 +283,13 @@ def main():
     if frames[-1][0] == 13 and not declared:
         assert json.loads(frames[-1][4])["accounting"] == manifest["accounting"], "end accounting"
     assert sum(manifest["frames"].values()) == len(frames), "counts"
+    check_originals(frames, declared)
+    root = session_key(glass, manifest.get("originalKeys"), session, b"gatehouse originals key 1")
     for kind, owner, sequence, time, payload in frames:
-        print(kind, owner, sequence, time, payload.hex())
+        if kind == 16 and root:
+            print(kind, owner, sequence, time, *open_original(payload, root, owner, sequence))
+        else:
+            print(kind, owner, sequence, time, payload.hex())
 
 
 main()

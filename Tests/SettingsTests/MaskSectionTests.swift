@@ -59,6 +59,34 @@ import Testing
         #expect(found.contains { $0.contains(message) && $0.hasPrefix("gw.yaml:") }, "\(found)")
     }
 
+    @Test func aMaskThatKeepsOriginalsNeedsSomebodyToSealTo() throws {
+        let folder = try Folder()
+        try folder.write("a public key", to: "glass.pub")
+        func text(_ keep: String, _ recipients: String) -> String {
+            configuration(
+                masks: "masks:\n  - { id: m, columns: [\"*.*.x\"], strategy: redact\(keep) }",
+                other: "recording: { checkpoints: { interval_seconds: 5 }\(recipients) }")
+        }
+        let named = ", break_glass_recipients: [glass.pub]"
+        let read = try load(text(", keep_original: sealed", named), in: folder).settings
+        #expect(read.policy.masks.first?.keepsOriginal == true)
+        #expect(read.recording.breakGlassRecipients == [folder.path + "/glass.pub"])
+        let none = try load(text("", ""), in: folder).settings
+        #expect(none.policy.masks.first?.keepsOriginal == false && none.policy.version != read.policy.version)
+        #expect(try load(text(", keep_original: none", ""), in: folder).settings.policy.masks.first?.keepsOriginal == false)
+        let missing = errors(text(", keep_original: sealed", ""), in: folder)
+        #expect(missing.count == 1 && missing[0].hasPrefix("gw.yaml:"))
+        #expect(missing[0].contains("`masks[1].keep_original` is `sealed`, and there is nobody to seal to"))
+        // One error, not two, where the file is not there.
+        let unread = errors(text(", keep_original: sealed", ", break_glass_recipients: [other.pub]"), in: folder)
+        #expect(unread.count == 1 && unread[0].contains("recording.break_glass_recipients"), "\(unread)")
+        #expect(errors(text(", keep_original: seald", named), in: folder).contains { $0.contains("did you mean `sealed`") })
+        var changed = none
+        changed.recording.breakGlassRecipients = read.recording.breakGlassRecipients
+        #expect(ReloadPlan(from: none, to: changed).live == ["recording.break_glass_recipients: changed"])
+        #expect(changed.keepingWhatNeedsRestart(of: none).recording.breakGlassRecipients == changed.recording.breakGlassRecipients)
+    }
+
     @Test func theKeyIsASecretFromElsewhere() throws {
         let folder = try Folder()
         try folder.write(String(repeating: "k", count: 32) + "\n", to: "key")

@@ -17,6 +17,7 @@ struct SessionRoutes: Sendable {
         group.get("sessions/:id/events") { try await stream($0, $1, follow: false) }
         group.get("sessions/:id/tail") { try await stream($0, $1, follow: true) }
         group.get("sessions/:id/verification", use: verify)
+        group.post("sessions/:id/originals", use: originals)
     }
 
     private struct List: Encodable {
@@ -60,14 +61,21 @@ struct SessionRoutes: Sendable {
     }
 
     private static func refusal(_ act: String) -> String {
-        act == "end"
-            ? "to end sessions of others you need the administrator's role" : "to read recordings of others you need the auditor's role"
+        switch act {
+        case "end": "to end sessions of others you need the administrator's role"
+        case "originals": "to open what was masked you need the auditor's role, and the session must not be one of yourself"
+        default: "to read recordings of others you need the auditor's role"
+        }
     }
 
     private func stream(_ request: Request, _ context: ConsoleContext, follow: Bool) async throws -> Response {
         let session = try await session(context, for: follow ? "tail" : "events") { $0.reads(recordingOf: $1) }
         try Self.checkThereIs(session)
         try await noteReading(context, session, how: follow ? "tail" : "events")
+        return try await evidence(of: session, request, follow: follow)
+    }
+
+    private func evidence(of session: SessionRecord, _ request: Request, follow: Bool) async throws -> Response {
         let next = try await backend.events(session, follow)
         let body = ResponseBody { writer in
             if follow {
@@ -108,6 +116,19 @@ struct SessionRoutes: Sendable {
         guard !caller.isSame(as: session.principal) else { return }
         try await auditor.did(
             caller, .sessionRead, ["session": session.id.description, "owner": session.principal.user, "how": how])
+    }
+
+    /// Leave to open what was masked: written down first, with the reason, then the evidence is sent, sealed as it is. The key that opens the
+    /// originals never comes here.
+    @Sendable private func originals(_ request: Request, _ context: ConsoleContext) async throws -> Response {
+        let session = try await session(context, for: "originals") { $0.opensOriginals(of: $1) }
+        try Self.checkThereIs(session)
+        let reason = try await Members(request, context, known: ["reason"]).text("reason")
+        guard !reason.allSatisfy(\.isWhitespace) else { throw Problem(.unprocessableContent, "a reason is needed", code: "needs_reason") }
+        try await auditor.did(
+            try context.requireCaller(), .originalsOpened,
+            ["session": session.id.description, "owner": session.principal.user, "target": session.target, "reason": reason])
+        return try await evidence(of: session, request, follow: false)
     }
 
     @Sendable private func verify(_ request: Request, _ context: ConsoleContext) async throws -> Response {

@@ -18,16 +18,18 @@ public struct CopyMask: Sendable {
     ///   - columns: one entry a column that is sent, in order; nil passes it on. The masks' `format` is not looked at.
     ///   - fieldLimit: the most bytes of one value that are held, for masks that depend on the value.
     ///   - redactor: what looks into the columns that are not masked.
+    ///   - clear: columns, by their place, that are neither masked nor looked into.
     public init(
-        options: CopyOptions, columns: [ColumnMask?], redactor: Redactor? = nil, fieldLimit: Int = 16 * 1_048_576
+        options: CopyOptions, columns: [ColumnMask?], redactor: Redactor? = nil, clear: Set<Int> = [],
+        fieldLimit: Int = 16 * 1_048_576
     ) {
         let format: ValueFormat = options.format == .binary ? .binary : .text
         let detection = redactor.map { CopyDetection(redactor: $0, isBinary: format == .binary) }
-        let masks = columns.map { column in
+        let masks = columns.enumerated().map { index, column in
             column.map { PreparedMask(ColumnMask(shape: $0.shape, format: format, strategy: $0.strategy)) }
-                ?? detection.map { .detect($0) }
+                ?? (clear.contains(index) ? nil : detection.map { .detect($0) })
         }
-        detectsOnly = columns.allSatisfy { $0 == nil } ? redactor : nil
+        detectsOnly = clear.isEmpty && columns.allSatisfy { $0 == nil } ? redactor : nil
         switch options.format {
         case .text: text = CopyTextMachine(options: options, columns: masks, fieldLimit: fieldLimit)
         case .csv: csv = CopyCSVMachine(options: options, columns: masks, fieldLimit: fieldLimit)

@@ -225,6 +225,14 @@ public struct MaskRule: Sendable, Hashable, Codable {
         case round
     }
 
+    /// What becomes of what a mask replaces.
+    public enum KeepOriginal: String, Sendable, Hashable, Codable, CaseIterable {
+        /// It is gone.
+        case none
+        /// It is in the recording, sealed to the break-glass recipients.
+        case sealed
+    }
+
     /// What a strategy is told; nil is what it does without. Each belongs to one strategy, or a few: the loader checks that.
     public struct Options: Sendable, Hashable, Codable {
         /// Of partial: characters that stay at the beginning and at the end.
@@ -260,6 +268,8 @@ public struct MaskRule: Sendable, Hashable, Codable {
     public var strategy: Strategy
     /// nil where nothing is said, so that policies without options keep their version.
     public var options: Options?
+    /// nil where nothing is said: nothing is kept.
+    public var keepOriginal: KeepOriginal?
     /// Who may let a session see clear values for a time, and on which terms; nil: nobody.
     public var unmask: HoldTerms?
     /// Who sees clear values; nil: nobody.
@@ -269,13 +279,14 @@ public struct MaskRule: Sendable, Hashable, Codable {
     public var sourceLine: Int?
 
     public init(
-        id: String, columns: [ColumnPattern], strategy: Strategy, options: Options? = nil, except: Who? = nil,
-        unmask: HoldTerms? = nil, where place: Where = Where(), sourceLine: Int? = nil
+        id: String, columns: [ColumnPattern], strategy: Strategy, options: Options? = nil, keepOriginal: KeepOriginal? = nil,
+        except: Who? = nil, unmask: HoldTerms? = nil, where place: Where = Where(), sourceLine: Int? = nil
     ) {
         self.id = id
         self.columns = columns
         self.strategy = strategy
         self.options = options
+        self.keepOriginal = keepOriginal
         self.unmask = unmask
         self.except = except
         self.place = place
@@ -283,9 +294,11 @@ public struct MaskRule: Sendable, Hashable, Codable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, columns, strategy, options, except, unmask
+        case id, columns, strategy, options, keepOriginal, except, unmask
         case place = "where"
     }
+
+    public var keepsOriginal: Bool { keepOriginal == .sealed }
 
     func applies(to principal: Principal, at target: Target) -> Bool {
         place.matches(target) && !(except?.matches(principal) ?? false)

@@ -15,7 +15,7 @@ struct CopyInMask {
     }
 
     /// Nothing is shown.
-    static let withholding = CopyInMask([])
+    static var withholding: CopyInMask { CopyInMask([]) }
 
     private var plan: HiddenLiterals.CopyIn { current < copies.count ? copies[current] : .withheld }
 

@@ -8,11 +8,16 @@ struct CopyMaskPlan {
     let columns: [ColumnMask?]?
     /// What looks into the columns that no mask names.
     var redactor: Redactor?
+    /// What of the columns that masks name is kept for break-glass recipients.
+    let original: OriginalView<[ColumnMask?]>
 
-    init(options: CopyOptions, columns: [ColumnMask?]?, redactor: Redactor? = nil) {
+    init(
+        options: CopyOptions, columns: [ColumnMask?]?, redactor: Redactor? = nil, original: OriginalView<[ColumnMask?]> = .nothing
+    ) {
         self.options = options
         self.columns = columns
         self.redactor = redactor
+        self.original = original
     }
 
     /// - Throws: `ProtocolViolation` when the server is about to send something else than was planned for.

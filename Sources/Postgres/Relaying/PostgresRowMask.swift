@@ -7,10 +7,13 @@ struct PostgresRowMask {
     let mask: RowMask?
     /// nil: no column is searched.
     let detection: RowDetection?
+    /// What of the columns that rules name is kept for break-glass recipients.
+    var original: OriginalView<RowMask>
 
-    init(mask: RowMask?, detection: RowDetection? = nil) {
+    init(mask: RowMask?, detection: RowDetection? = nil, original: OriginalView<RowMask> = .nothing) {
         self.mask = mask
         self.detection = detection
+        self.original = original
     }
 
     /// What becomes of a row.

@@ -61,11 +61,11 @@ extension RelayMachine {
                 run.cursor += header.totalLength
                 run.start = run.cursor
                 sink.swallow(header.totalLength)
-            case .replace(let bytes, let why):
+            case .replace(let bytes, let why, let kept):
                 run.flushToClient(input, &sink)
+                replacement.add(bytes, for: header.totalLength, why, kept, at: run.cursor, of: input, &sink)
                 run.cursor += header.totalLength
                 run.start = run.cursor
-                replacement.add(bytes, for: header.totalLength, why, &sink)
             case .needsCatalog: return .needsCatalog
             }
         }
@@ -74,7 +74,7 @@ extension RelayMachine {
     enum ServerStep {
         case pass
         case swallow
-        case replace(ByteBuffer, Replacement)
+        case replace(ByteBuffer, Replacement, Kept = .nothing)
         case needsCatalog
     }
 
@@ -179,9 +179,10 @@ extension RelayMachine {
         guard let rowMask else { return .pass }
         let isClean = rowMask.detection.map { rowScan.isClean(start, in: input, $0) } ?? true
         if isClean, rowMask.mask == nil { return .pass }
-        switch masked(try body.bytes(header.bodyLength), rowMask, isClean: isClean) {
+        let row = try body.bytes(header.bodyLength)
+        switch masked(row, rowMask, isClean: isClean) {
         case .unchanged: return .pass
-        case .replaced(let masked): return .replace(masked, .mask)
+        case .replaced(let masked): return .replace(masked, .mask, try kept(of: row, rowMask, isClean: isClean))
         case .malformed: throw ProtocolViolation("the server sent a row that is not of the described columns")
         }
     }
@@ -287,6 +288,7 @@ extension RelayMachine {
         let format: UInt8 = try body.integer()
         let columns: Int16 = try body.integer()
         copyMask = try plan.mask(isBinary: format == 1, columns: Int(columns))
+        keepOriginals(of: plan)
         return .pass
     }
 
@@ -309,7 +311,8 @@ extension RelayMachine {
         }
         message.setInteger(Int32(clamping: message.writerIndex - 1), at: 1)
         // Nothing may be certain yet of what the chunk holds.
-        return .replace(message.writerIndex > MessageHeader.size ? message : ByteBuffer(), .mask)
+        let kept = try kept(ofCopyData: payload)
+        return .replace(message.writerIndex > MessageHeader.size ? message : ByteBuffer(), .mask, kept)
     }
 
     private mutating func receiveCopyDone() throws(ProtocolViolation) -> ServerStep {
@@ -380,27 +383,5 @@ extension RelayMachine {
             judge.serverIsIdle()
         }
         return .pass
-    }
-}
-
-/// Replaced messages gathered, so that many masked rows become one record and one write.
-private struct Replacing {
-    private var bytes = ByteBuffer()
-    private var original = 0
-    private var reason = Replacement.mask
-
-    mutating func add(_ more: ByteBuffer, for count: Int, _ why: Replacement, _ sink: inout some RelaySink) {
-        if original > 0, why != reason { flush(&sink) }
-        reason = why
-        original += count
-        if bytes.readableBytes == 0 { bytes = more } else { bytes.writeImmutableBuffer(more) }
-        if bytes.readableBytes > 262_144 { flush(&sink) }
-    }
-
-    mutating func flush(_ sink: inout some RelaySink) {
-        guard original > 0 else { return }
-        sink.replaceForClient(original: original, by: bytes, because: reason)
-        bytes = ByteBuffer()
-        original = 0
     }
 }

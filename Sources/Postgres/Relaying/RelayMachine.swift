@@ -111,6 +111,9 @@ struct RelayMachine {
     var stoppedBy: Verdict?
     /// How the copy data now arriving is masked.
     var copyMask: CopyMask?
+    /// Break-glass recipients get what it masks: as it came, or as the other mask leaves it.
+    var copyKeepsOriginal = false
+    var copyOriginalMask: CopyMask?
     /// What takes the client's copy data, and what of that the recording shows.
     var copyIn = CopyInData.unknown
     var copyInMask = CopyInMask.withholding

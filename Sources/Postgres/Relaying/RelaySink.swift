@@ -1,4 +1,5 @@
 import NIOCore
+import Recording
 
 /// Where the relay machine puts what it decided. The session behind it records first and sends after the commit.
 protocol RelaySink {
@@ -17,6 +18,9 @@ protocol RelaySink {
     mutating func passToClient(_ bytes: ByteBuffer)
     /// `original` bytes from the server, instead of which the client gets `bytes`.
     mutating func replaceForClient(original: Int, by bytes: ByteBuffer, because reason: Replacement)
+    /// `bytes` came from that side, and masks took something out of them: what is recorded next of it, `recorded` bytes, stands for them. To
+    /// be called just before those are, and only where a mask keeps originals.
+    mutating func original(_ direction: Direction, _ bytes: ByteBuffer, recorded: Int)
     /// Bytes from the server that answer the gateway's own requests, and go nowhere.
     mutating func swallow(_ count: Int)
 }

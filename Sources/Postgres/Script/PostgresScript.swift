@@ -87,7 +87,7 @@ public struct PostgresScript {
         case .approval:
             let record = try frame.decode(ApprovalRecord.self)
             output += commented("approval \(record.approval): \(record.event.rawValue)")
-        case .file, .upstream, .injected: break
+        case .file, .upstream, .injected, .original: break
         }
         return output
     }

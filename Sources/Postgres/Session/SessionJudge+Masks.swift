@@ -21,6 +21,7 @@ extension SessionJudge {
     func takeMasks() {
         let masks = configuration.policy.masks(for: permit).filter { mask in !lifted.contains { $0.covers(mask) } }
         maskRules = masks.map { ColumnMaskRule($0, key: gateway.maskKey) }
+        keeping = KeepingMasks(masks, maskRules)
     }
 
     /// What the actions do with columns that are masked for this session: the catalog knows it, and rules may ask for it.

@@ -26,6 +26,8 @@ final class SessionJudge: RelayJudge {
     /// The masks that are in force, and what of them is lifted.
     var maskRules: [ColumnMaskRule] = []
     var lifted: [LiftedMasks] = []
+    /// Which of them keep originals.
+    var keeping = KeepingMasks()
     /// When approvals that were granted to this session end.
     var grants: [String: Approval] = [:]
     /// Told when masks are lifted, and when they are back.
@@ -308,7 +310,8 @@ final class SessionJudge: RelayJudge {
         case .deny(let reason): return .deny(reason)
         case .mask(let columns, _):
             guard actions.count == 1 else { return .deny("it stands beside other statements in one query") }
-            return .mask(CopyMaskPlan(options: options, columns: columns))
+            let original = original(of: action, beside: plan, format)
+            return .mask(CopyMaskPlan(options: options, columns: columns, original: original))
         }
     }
 
@@ -352,7 +355,9 @@ final class SessionJudge: RelayJudge {
                 format: ValueFormat(rawValue: column.format) ?? .binary)
         }
         guard !maskRules.isEmpty else { return detecting(nil, in: columns) }
-        guard let planner = catalog?.planner(for: maskRules) else { return detecting(MaskPlan.withholdingAll(fields), in: columns) }
+        guard let planner = catalog?.planner(for: maskRules) else {
+            return keeping(MaskPlan.withholdingAll(fields), fields, of: judgements, columns)
+        }
         let context = context
         var plans: [MaskPlan] = []
         for action in judgements.flatMap(\.actions) {
@@ -365,11 +370,11 @@ final class SessionJudge: RelayJudge {
         }
         hasRefreshed = false
         guard let strictest = plans.max(by: { masked($0) < masked($1) }) else {
-            return detecting(MaskPlan.withholdingAll(fields), in: columns)
+            return keeping(MaskPlan.withholdingAll(fields), fields, of: judgements, columns)
         }
         // Several statements may be behind one result: only a plan that covers every other one will do.
         let covers = plans.allSatisfy { plan in zip(plan.decisions, strictest.decisions).allSatisfy { $0.isPass || !$1.isPass } }
-        return detecting(covers ? strictest : MaskPlan.withholdingAll(fields), in: columns)
+        return keeping(covers ? strictest : MaskPlan.withholdingAll(fields), fields, of: judgements, columns)
     }
 
     private func masked(_ plan: MaskPlan) -> Int { plan.decisions.count { !$0.isPass } }

@@ -1,5 +1,6 @@
 import GatehouseCore
 import NIOCore
+import Recording
 import Relay
 
 /// Where one side's bytes go out.
@@ -99,6 +100,11 @@ final class SessionOutput: RelaySink {
     func replaceForClient(original: Int, by bytes: ByteBuffer, because reason: Replacement) {
         recorder.recordServer(bytes, insteadOf: original, because: reason.rawValue)
         stageForClient(bytes)
+    }
+
+    func original(_ direction: Direction, _ bytes: ByteBuffer, recorded: Int) {
+        recorder.recordOriginal(direction, bytes, recorded: recorded)
+        isDirty = true
     }
 
     func swallow(_ count: Int) {

@@ -18,6 +18,8 @@ public struct PostgresTranscript {
     private var prepared: [String: String] = [:]
     private var time = WallTime(nanoseconds: 0)
     private var events: [TranscriptEvent] = []
+    /// Key ids of those who can open the recording's originals, told with each of them.
+    public var originalRecipients: [String] = []
 
     public init() {}
 
@@ -65,6 +67,15 @@ public struct PostgresTranscript {
                 [
                     "reason": .string(end.message.isEmpty ? end.reason : "\(end.reason): \(end.message)"),
                     "counters": .object(end.counters.mapValues { .number($0) }),
+                ])
+        case .original:
+            let original = try SealedOriginal(payload: frame.payload)
+            add(
+                "original",
+                [
+                    "direction": .string(original.direction == .client ? "client" : "server"),
+                    "sealed_bytes": .number(UInt64(original.sealedBytes)), "recorded_bytes": .number(original.recordedBytes),
+                    "recipients": .list(originalRecipients.map { .string($0) }),
                 ])
         case .gap, .masked, .withheld, .file: break
         }

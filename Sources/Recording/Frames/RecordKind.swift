@@ -32,6 +32,8 @@ public enum RecordKind: UInt8, Sendable, Hashable, CaseIterable {
     case upstream = 14
     /// JSON, `ApprovalRecord`: what became of a held action's, or the session's, approval.
     case approval = 15
+    /// `SealedOriginal`: what masks replaced, as it came, sealed to break-glass recipients. In front of what stands for it.
+    case original = 16
 
     /// The kind's name in manifests and reports.
     public var name: String { String(describing: self) }

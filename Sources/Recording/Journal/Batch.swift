@@ -17,7 +17,6 @@ struct BatchHeader: Hashable {
     static let version: UInt8 = 2
     static let sealedFlag: UInt16 = 1
     static let endFlag: UInt16 = 2
-    static let breakGlassFlag: UInt16 = 4
     /// The largest frame, and room for those that share a commit with it.
     static let maximumLength = FrameHeader.maximumPayload + (512 << 20)
     static let maximumClear = 1 << 20
@@ -32,21 +31,16 @@ struct BatchHeader: Hashable {
     var isSealed: Bool
     /// The session's last frame is in it.
     var hasEnd = false
-    /// The frames belong to the session's second stream.
-    var isBreakGlass = false
     var clearLength: Int
     var bodyLength: Int
 
     var recordSize: Int { Self.size + clearLength + bodyLength }
     var lastSequence: UInt64 { firstSequence &+ UInt64(max(frames, 1)) &- 1 }
-    /// What tells the streams' nonces apart.
-    var stream: UInt8 { isBreakGlass ? 1 : 0 }
 
     /// Writes everything but the checksum.
     func write(to target: UnsafeMutableRawPointer) {
         var flags: UInt16 = isSealed ? Self.sealedFlag : 0
         if hasEnd { flags |= Self.endFlag }
-        if isBreakGlass { flags |= Self.breakGlassFlag }
         target.storeBytes(of: UInt32(truncatingIfNeeded: Self.counted + clearLength + bodyLength).littleEndian, as: UInt32.self)
         target.storeBytes(of: Self.version, toByteOffset: 8, as: UInt8.self)
         target.storeBytes(of: kind.rawValue, toByteOffset: 9, as: UInt8.self)
@@ -66,7 +60,7 @@ struct BatchHeader: Hashable {
         let flags = UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 10, as: UInt16.self))
         let clear = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 48, as: UInt32.self)))
         guard length >= Self.counted, length <= Self.maximumLength, bytes[8] == Self.version, let kind = Kind(rawValue: bytes[9]),
-            flags & ~(Self.sealedFlag | Self.endFlag | Self.breakGlassFlag) == 0, clear <= Self.maximumClear,
+            flags & ~(Self.sealedFlag | Self.endFlag) == 0, clear <= Self.maximumClear,
             clear <= length - Self.counted
         else { return nil }
         self.kind = kind
@@ -78,7 +72,6 @@ struct BatchHeader: Hashable {
         frames = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 44, as: UInt32.self))
         isSealed = flags & Self.sealedFlag != 0
         hasEnd = flags & Self.endFlag != 0
-        isBreakGlass = flags & Self.breakGlassFlag != 0
         clearLength = clear
         bodyLength = length - Self.counted - clear
         guard kind == .opening || (frames > 0 && firstSequence > 0) else { return nil }
@@ -149,7 +142,7 @@ struct Batch {
         guard let cipher else { throw .noKey }
         let authenticated = UnsafeRawBufferPointer(rebasing: record[8..<BatchHeader.size + header.clearLength])
         guard
-            cipher.open(body, stream: header.stream, firstSequence: header.firstSequence, header: authenticated, into: &output)
+            cipher.open(body, stream: .batches, sequence: header.firstSequence, header: authenticated, into: &output)
         else { throw .notAuthentic }
     }
 
@@ -184,6 +177,8 @@ struct SessionOpening: Hashable, Codable {
     var format = 2
     /// The session's key, wrapped to each recipient; empty where recordings are not sealed.
     var keys: [WrappedKey]
+    /// The key of its originals, wrapped to each break-glass recipient; nil where there is none.
+    var originalKeys: [WrappedKey]?
     var start: SessionStart
     var identity: SessionIdentity
 }

@@ -35,6 +35,8 @@ public final class Journal {
     private var retired: JournalSync.Descriptor?
     private var nextCounter: UInt64
     private var failure: JournalError?
+    /// Of the originals of all sessions; made when the first is kept.
+    private var compressor: ZstdCompressor?
 
     /// What the next commit writes in front of the batches: openings.
     private var base: UnsafeMutableRawPointer
@@ -110,15 +112,18 @@ public final class Journal {
     /// - Throws: `JournalError`, or what the log throws; the session must not go on then.
     public func begin(_ session: SessionID, start: SessionStart, identity: SessionIdentity, time: WallTime) throws -> SessionStream {
         if let failure { throw JournalError(.poisoned, failure.message) }
-        let (key, wrapped) = try sealing.begin(session)
+        let begun = try sealing.begin(session)
+        let wrapped = begun.wrapped
         do {
             try log?.began(session, keys: wrapped, at: time)
-            try appendOpening(session, SessionOpening(keys: wrapped, start: start, identity: identity), time)
+            try appendOpening(
+                session,
+                SessionOpening(keys: wrapped.recording, originalKeys: wrapped.originals, start: start, identity: identity), time)
         } catch {
             sealing.end(session)
             throw error
         }
-        let stream = try SessionStream(session: session, key: key, journal: self)
+        let stream = try SessionStream(session: session, key: begun.key, originals: begun.originals, journal: self)
         try stream.append(.start, time: time, json: start)
         try stream.append(.identity, time: time, json: identity)
         return stream
@@ -245,6 +250,19 @@ public final class Journal {
         return error
     }
 
+    /// A stream could not take what has to be recorded: nothing that was appended since the last commit may go on.
+    func refuse(_ error: JournalError) {
+        if failure == nil { failure = error }
+    }
+
+    /// Compresses what a session keeps of its originals.
+    func originalsCompressor() throws(ZstdError) -> ZstdCompressor {
+        if let compressor { return compressor }
+        let made = try ZstdCompressor()
+        compressor = made
+        return made
+    }
+
     private func isOld(_ file: OpenFile) -> Bool {
         clock.monotonicNanoseconds() &- file.openedAt >= Self.rotateAfterNanoseconds
     }
@@ -323,7 +341,7 @@ extension Journal: Sendable {}
 /// A log that must know of a session before anything of it goes on.
 public protocol StartLog: Sendable {
     /// Has handed the entry to the kernel when it returns.
-    func began(_ session: SessionID, keys: [WrappedKey], at time: WallTime) throws
+    func began(_ session: SessionID, keys: SessionKeys, at time: WallTime) throws
     /// Has what was handed over on disk when it returns.
     func synchronize() throws
 }

@@ -9,8 +9,12 @@ public final class SessionStream {
 
     public let session: SessionID
     private let sealer: BatchCipher?
+    private let originals: OriginalSealer?
     private let journal: Journal
     private var sequence: UInt64 = 0
+    /// Bytes of each direction in batches that are sealed.
+    private var sealedClientBytes: UInt64 = 0
+    private var sealedServerBytes: UInt64 = 0
 
     private var base: UnsafeMutableRawPointer
     private var capacity: Int
@@ -22,9 +26,10 @@ public final class SessionStream {
     private var summary = FrameSummary()
     private var end: [UInt8]?
 
-    init(session: SessionID, key: SessionKey?, journal: Journal) throws {
+    init(session: SessionID, key: SessionKey?, originals: OriginalsKey?, journal: Journal) throws {
         self.session = session
         sealer = try key?.batchCipher(seals: true)
+        self.originals = try originals.map { try OriginalSealer($0) }
         self.journal = journal
         capacity = 1024
         base = .allocate(byteCount: capacity, alignment: 16)
@@ -75,6 +80,34 @@ public final class SessionStream {
         self.end = clear
     }
 
+    // MARK: Originals
+
+    /// Whether what masks take out is kept: there were break-glass recipients when the session began.
+    public var sealsOriginals: Bool { originals != nil }
+
+    /// Adds `original`s: the next `recorded` bytes that are recorded of the direction stand for `bytes`. What cannot be sealed fails the
+    /// journal, so that nothing goes on for which the original is missing. Does nothing where originals are not kept.
+    public func appendOriginal(_ direction: Direction, _ bytes: UnsafeRawBufferPointer, recorded: Int, time: WallTime) {
+        guard let originals else { return }
+        let before = direction == .client ? sealedClientBytes &+ summary.client.recorded : sealedServerBytes &+ summary.server.recorded
+        var start = 0
+        repeat {
+            let end = min(start + SealedOriginal.maximumBytes, bytes.count)
+            // The last piece takes the place of what is recorded, those before it of nothing.
+            let prefix = SealedOriginal.Prefix(
+                direction: direction, offset: before, recordedBytes: end == bytes.count ? UInt64(recorded) : 0)
+            do {
+                let sealed = try originals.seal(
+                    UnsafeRawBufferPointer(rebasing: bytes[start..<end]), sequence: sequence &+ 1, prefix: prefix,
+                    try journal.originalsCompressor())
+                prefix.withBytes { prefix in sealed.withUnsafeBytes { append(.original, time: time, prefix: prefix, payload: $0) } }
+            } catch {
+                return journal.refuse(JournalError(.inputOutput, "what a mask replaced could not be sealed: \(error)"))
+            }
+            start = end
+        } while start < bytes.count
+    }
+
     // MARK: For the journal
 
     /// The most that `seal` writes.
@@ -98,12 +131,14 @@ public final class SessionStream {
         let plain = UnsafeRawBufferPointer(start: base, count: count)
         if let sealer {
             let authenticated = UnsafeRawBufferPointer(start: target + 8, count: BatchHeader.size - 8 + clear)
-            try sealer.seal(plain, stream: header.stream, firstSequence: firstSequence, header: authenticated, to: body)
+            try sealer.seal(plain, stream: .batches, sequence: firstSequence, header: authenticated, to: body)
         } else {
             body.copyMemory(from: base, byteCount: count)
         }
         let checksum = batchChecksum(UnsafeRawBufferPointer(start: target, count: header.recordSize)) ^ salt
         target.storeBytes(of: checksum.littleEndian, toByteOffset: 4, as: UInt32.self)
+        sealedClientBytes &+= summary.client.recorded
+        sealedServerBytes &+= summary.server.recorded
         drop()
         return header.recordSize
     }

@@ -8,7 +8,7 @@ public final class EvidenceLog: StartLog {
     /// A session that has a start and no end.
     struct Open: Hashable {
         var index: UInt64
-        var keys: [WrappedKey]
+        var keys: SessionKeys
     }
 
     fileprivate struct State {
@@ -159,13 +159,14 @@ public final class EvidenceLog: StartLog {
     /// Sessions that have a start and no end.
     var openSessions: [SessionID: Open] { state.withLock(\.open) }
 
-    /// The wrapped key of a session that has not ended.
-    func keys(of session: SessionID) -> [WrappedKey]? { state.withLock { $0.open[session]?.keys } }
+    /// The wrapped keys of a session that has not ended.
+    func keys(of session: SessionID) -> SessionKeys? { state.withLock { $0.open[session]?.keys } }
 
-    public func began(_ session: SessionID, keys: [WrappedKey], at time: WallTime) throws {
+    public func began(_ session: SessionID, keys: SessionKeys, at time: WallTime) throws {
         try append(.start) {
             $0.session = session
-            $0.keys = keys
+            $0.keys = keys.recording
+            $0.originalKeys = keys.originals
             $0.time = time
         }
     }
@@ -290,7 +291,8 @@ extension EvidenceLog.State {
     fileprivate mutating func note(_ entry: LogEntry, _ json: [UInt8]) {
         if let session = entry.session {
             switch entry.kind {
-            case .start: open[session] = .init(index: entry.index, keys: entry.keys ?? [])
+            case .start:
+                open[session] = .init(index: entry.index, keys: SessionKeys(recording: entry.keys ?? [], originals: entry.originalKeys))
             case .end: open[session] = nil
             case .deletion: deletions[session] = entry
             case .tombstone:

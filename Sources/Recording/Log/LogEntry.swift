@@ -26,6 +26,8 @@ public struct LogEntry: Sendable, Hashable, Codable {
     public var session: SessionID?
     /// Of a start: the session's key, wrapped to each recipient.
     public var keys: [WrappedKey]?
+    /// Of a start: the key of the session's originals, wrapped to each break-glass recipient.
+    public var originalKeys: [WrappedKey]?
     /// Of an end: SHA-256 of `manifest.json` in hexadecimal. Of a deletion and a tombstone: the same of what is deleted.
     public var manifest: String?
     public var outcome: Manifest.Outcome?

@@ -60,7 +60,7 @@ struct LogReader {
 struct LogIndex {
     struct Entry {
         var node: String
-        var keys: [WrappedKey]
+        var keys: SessionKeys
         /// Of the manifest; nil where the log has no end.
         var manifest: String?
         var isDeleted = false
@@ -147,11 +147,11 @@ struct LogIndex {
     private mutating func take(_ entry: LogEntry) {
         guard let session = entry.session else { return }
         // Another node may have deleted it, and its log may be read first.
-        var known = sessions[session] ?? Entry(node: entry.node, keys: [], manifest: nil)
+        var known = sessions[session] ?? Entry(node: entry.node, keys: SessionKeys(), manifest: nil)
         switch entry.kind {
         case .start:
             known.node = entry.node
-            known.keys = entry.keys ?? []
+            known.keys = SessionKeys(recording: entry.keys ?? [], originals: entry.originalKeys)
         case .end: known.manifest = entry.manifest
         case .deletion: known.isBeingDeleted = true
         case .tombstone: known.isDeleted = true

@@ -24,6 +24,8 @@ public struct Manifest: Sendable, Hashable, Codable {
     public var endReason: String?
     /// The session's key, wrapped to each recipient; empty where the recording is not sealed.
     public var keys: [WrappedKey]
+    /// The key of what masks took out, wrapped to each break-glass recipient; nil where there is none.
+    public var originalKeys: [WrappedKey]?
     public var segments: [Segment]
     /// Frames of each kind, by `RecordKind.name`.
     public var frames: [String: UInt64]

@@ -68,7 +68,7 @@ struct SessionTally {
     }
 
     func manifest(
-        session: SessionID, node: String, gatewayVersion: String, keys: [WrappedKey], segments: [Manifest.Segment]
+        session: SessionID, node: String, gatewayVersion: String, keys: SessionKeys, segments: [Manifest.Segment]
     ) -> Manifest {
         let monotonic = start.map { start in
             Manifest.Monotonic(start: start.monotonicNanoseconds, end: end.map { start.monotonicNanoseconds &+ $0.durationNanoseconds })
@@ -76,7 +76,8 @@ struct SessionTally {
         return Manifest(
             format: 2, session: session, node: node, gatewayVersion: gatewayVersion, outcome: hasEnded ? .ended : .interrupted,
             started: started, ended: ended, monotonic: monotonic, durationNanoseconds: end?.durationNanoseconds, start: start,
-            identity: identity, policyVersion: identity?.policyVersion, approvals: end?.approvals ?? [], endReason: end?.reason, keys: keys,
-            segments: segments, frames: summary.frameCounts, accounting: summary.accounting, gaps: gaps)
+            identity: identity, policyVersion: identity?.policyVersion, approvals: end?.approvals ?? [], endReason: end?.reason,
+            keys: keys.recording, originalKeys: keys.originals, segments: segments, frames: summary.frameCounts,
+            accounting: summary.accounting, gaps: gaps)
     }
 }

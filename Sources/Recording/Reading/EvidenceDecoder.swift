@@ -12,6 +12,8 @@ public final class EvidenceDecoder {
     private var file = ""
     private var previous = [UInt8](repeating: 0, count: 32)
     private var wrapped: [WrappedKey] = []
+    /// The key of the session's originals, wrapped to break-glass recipients, as far as was read; empty where nothing is kept.
+    public private(set) var originalKeys: [WrappedKey] = []
     private var cipher: BatchCipher?
     private var frames: [Frame] = []
     private var position = 0
@@ -85,6 +87,7 @@ public final class EvidenceDecoder {
             }
             guard decoder.isOpen else { throw sealed(decoder.content.keys) }
             if wrapped.isEmpty { wrapped = decoder.content.keys }
+            if originalKeys.isEmpty { originalKeys = decoder.content.originalKeys ?? [] }
             return decoder
         } catch let fault as SegmentFault {
             throw Finding(fault, session: session, file: file)
@@ -104,10 +107,13 @@ public final class EvidenceDecoder {
         guard let batch = Batch(record), batch.header.session == session, batchChecksum(record) == FrameHeader.storedChecksum(record)
         else { throw Finding(kind: .segmentDamaged, session: session, message: "a batch of the journal is not sound") }
         if batch.header.kind == .opening {
-            if let opening = batch.opening, wrapped.isEmpty { wrapped = opening.keys }
+            if let opening = batch.opening {
+                if wrapped.isEmpty { wrapped = opening.keys }
+                if originalKeys.isEmpty { originalKeys = opening.originalKeys ?? [] }
+            }
             return
         }
-        guard batch.header.lastSequence > lastSequence, !batch.header.isBreakGlass else { return }
+        guard batch.header.lastSequence > lastSequence else { return }
         if batch.header.isSealed, cipher == nil {
             guard let key = keys.sessionKey(of: session, wrapped) else { throw sealed(wrapped) }
             cipher = try key.batchCipher(seals: false)

@@ -25,6 +25,8 @@ public struct Finding: Error, Sendable, Hashable, Codable, CustomStringConvertib
         /// The manifest's or the end record's numbers are not those of the frames.
         case countsWrong = "counts-wrong"
         case accountingWrong = "accounting-wrong"
+        /// A sealed original does not stand where it says, or is not what the session's key sealed there.
+        case originalWrong = "original-wrong"
         case manifestMissing = "manifest-missing"
         case signatureMissing = "signature-missing"
         /// The signature file is not of its form.

@@ -21,6 +21,8 @@ public final class SessionReader {
     public var isFinished: Bool { source.isFinished }
     /// Whether the store has anything of the session.
     public var isInStore: Bool { source.isInStore }
+    /// The key of the session's originals, wrapped to break-glass recipients, as far as was read.
+    public var originalKeys: [WrappedKey] { decoder.originalKeys }
     /// Places of the sequence at which frames are missing, as far as was read.
     public var gaps: [Manifest.Gap] { decoder.gaps }
 

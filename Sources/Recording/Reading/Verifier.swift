@@ -133,7 +133,7 @@ private struct SessionCheck {
         /// SHA-256, in hexadecimal.
         var hash: String
         /// nil where it cannot be read.
-        var keys: [WrappedKey]?
+        var keys: SessionKeys?
     }
 
     /// The manifest as it was found; nil when there is none.
@@ -143,6 +143,7 @@ private struct SessionCheck {
     private var manifest: Manifest?
     private var bytes: UInt64 = 0
     private var segments = 0
+    private var originals: OriginalCheck
     /// Of the segment before, if that was sound.
     private var previous: [UInt8]? = [UInt8](repeating: 0, count: 32)
 
@@ -151,6 +152,7 @@ private struct SessionCheck {
         self.session = session
         self.store = store
         self.keys = keys
+        originals = OriginalCheck(session: session, recipients: recipients)
     }
 
     mutating func run(isLive: Bool) -> SessionReport {
@@ -194,7 +196,7 @@ private struct SessionCheck {
         checkSignature(signature, of: stored)
         do {
             let manifest = try Manifest.fromJSON(stored)
-            self.stored?.keys = manifest.keys
+            self.stored?.keys = SessionKeys(recording: manifest.keys, originals: manifest.originalKeys)
             guard manifest.format == 2 else {
                 note(.unsupported, file: ObjectName.manifestFile, "format \(manifest.format) is not known to this reader")
                 return
@@ -310,6 +312,7 @@ private struct SessionCheck {
         var isOrdered = true
         while let frame = try decoder.next() {
             if frame.session != session || frame.kind == .file || frame.sequence <= last { isOrdered = false }
+            if let fault = originals.check(frame, decoder.content) { note(.originalWrong, file: file, fault) }
             if frame.sequence > last &+ 1 {
                 gaps.append(Manifest.Gap(after: last, before: frame.sequence, reason: "missing frames"))
             }
@@ -325,7 +328,7 @@ private struct SessionCheck {
         if decoder.isOpen, last != decoder.header.lastSequence || gaps != decoder.content.gaps {
             note(.framesOutOfOrder, file: file, offset: 40, "the frames are not those that the header names")
         }
-        if let manifest, manifest.keys != decoder.content.keys {
+        if let manifest, SessionKeys(recording: manifest.keys, originals: manifest.originalKeys) != decoder.content.sessionKeys {
             note(.segmentReplaced, file: file, offset: UInt64(SegmentHeader.size), "its wrapped keys are not those of the session")
         }
     }
@@ -346,6 +349,7 @@ private struct SessionCheck {
         // Where a segment is bad the sums cannot be right; saying so twice would only hide the cause.
         guard isWhole else { return }
         reportUndeclaredGaps(declared: manifest.gaps)
+        if let fault = originals.finish() { note(.originalWrong, fault) }
         if tally.summary.frameCounts != manifest.frames {
             note(.countsWrong, file: ObjectName.manifestFile, "the numbers of frames are not those found")
         }

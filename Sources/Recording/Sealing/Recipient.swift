@@ -4,7 +4,15 @@ public import GatehouseCore
 
 /// HPKE (RFC 9180) base mode with DHKEM(X25519, HKDF-SHA256), HKDF-SHA256 and AES-256-GCM.
 private let suite = HPKE.Ciphersuite(kem: .Curve25519_HKDF_SHA256, kdf: .HKDF_SHA256, aead: .AES_GCM_256)
-private let wrappingInfo = Data("gatehouse session key 1".utf8)
+
+/// What a wrapped key is for: none opens as the other.
+enum WrappingPurpose: String {
+    case recording = "gatehouse session key 1"
+    /// What masks took out.
+    case originals = "gatehouse originals key 1"
+
+    var info: Data { Data(rawValue.utf8) }
+}
 
 /// A public key that session keys are wrapped to: whoever has its private half can read the recordings.
 public struct RecipientPublicKey: Sendable, Hashable {
@@ -29,9 +37,9 @@ public struct RecipientPublicKey: Sendable, Hashable {
     public var line: String { "gatehouse-recipient-x25519 \(id) \(raw.hexadecimal)\n" }
 
     /// Seals a session's key to this recipient; only for that session does it open again.
-    func wrap(_ key: SymmetricKey, of session: SessionID) throws -> WrappedKey {
+    func wrap(_ key: SymmetricKey, of session: SessionID, for purpose: WrappingPurpose = .recording) throws -> WrappedKey {
         let recipient = try Curve25519.KeyAgreement.PublicKey(rawRepresentation: raw)
-        var sender = try HPKE.Sender(recipientKey: recipient, ciphersuite: suite, info: wrappingInfo)
+        var sender = try HPKE.Sender(recipientKey: recipient, ciphersuite: suite, info: purpose.info)
         let sealed = try sender.seal(key.withUnsafeBytes { Data($0) }, authenticating: Data(session.bytes))
         return WrappedKey(recipient: id, key: (Array(sender.encapsulatedKey) + Array(sealed)).hexadecimal)
     }
@@ -82,10 +90,10 @@ public struct RecipientPrivateKey: Sendable {
     /// What a private key file holds.
     public var line: Secret { Secret("gatehouse-recipient-key-x25519 \(Array(key.rawRepresentation).hexadecimal)\n") }
 
-    func unwrap(_ wrapped: WrappedKey, of session: SessionID) -> SymmetricKey? {
+    func unwrap(_ wrapped: WrappedKey, of session: SessionID, for purpose: WrappingPurpose = .recording) -> SymmetricKey? {
         guard let bytes = [UInt8](hexadecimal: wrapped.key), bytes.count == WrappedKey.size,
             var receiver = try? HPKE.Recipient(
-                privateKey: key, ciphersuite: suite, info: wrappingInfo, encapsulatedKey: Data(bytes[..<32])),
+                privateKey: key, ciphersuite: suite, info: purpose.info, encapsulatedKey: Data(bytes[..<32])),
             let opened = try? receiver.open(Data(bytes[32...]), authenticating: Data(session.bytes)), opened.count == 32
         else { return nil }
         return SymmetricKey(data: opened)

@@ -40,6 +40,14 @@ struct SessionKey: Sendable {
     }
 }
 
+/// What a nonce is of.
+enum SealedStream: UInt32 {
+    /// A batch, by the sequence of its first frame.
+    case batches = 0
+    /// An original, by the sequence of its frame.
+    case originals = 1
+}
+
 /// Seals or opens batches with one expanded key: they are small and many, and sessions wait for each to be sealed.
 final class BatchCipher {
     private let context: UnsafeMutableRawPointer
@@ -54,21 +62,21 @@ final class BatchCipher {
 
     deinit { gatehouse_gcm_free(context) }
 
-    /// Writes `frames`, sealed, and the tag to `target`. A session's sequence numbers are never used twice, so that the nonce made of the
-    /// first is not either.
+    /// Writes `plain`, sealed, and the tag to `target`. A session's sequence numbers are never used twice in a stream, so that the nonce made
+    /// of both is not either.
     func seal(
-        _ frames: UnsafeRawBufferPointer, stream: UInt8, firstSequence: UInt64, header: UnsafeRawBufferPointer,
+        _ plain: UnsafeRawBufferPointer, stream: SealedStream, sequence: UInt64, header: UnsafeRawBufferPointer,
         to target: UnsafeMutableRawPointer
     ) throws {
-        let isDone = withNonce(stream, firstSequence) {
-            gatehouse_gcm_seal(context, $0, header.baseAddress, header.count, frames.baseAddress, frames.count, target)
+        let isDone = withNonce(stream, sequence) {
+            gatehouse_gcm_seal(context, $0, header.baseAddress, header.count, plain.baseAddress, plain.count, target)
         }
         guard isDone == 1 else { throw SealingError() }
     }
 
     /// Appends what was sealed to `output`; false, and nothing appended, when it is not what the key sealed under that header.
     func open(
-        _ sealed: UnsafeRawBufferPointer, stream: UInt8, firstSequence: UInt64, header: UnsafeRawBufferPointer, into output: inout [UInt8]
+        _ sealed: UnsafeRawBufferPointer, stream: SealedStream, sequence: UInt64, header: UnsafeRawBufferPointer, into output: inout [UInt8]
     ) -> Bool {
         guard sealed.count >= SessionKey.tagSize else { return false }
         let size = sealed.count - SessionKey.tagSize
@@ -77,7 +85,7 @@ final class BatchCipher {
             span.withUnsafeMutableBufferPointer { room, initialized in
                 guard room.count >= size else { return }
                 isOpen =
-                    withNonce(stream, firstSequence) {
+                    withNonce(stream, sequence) {
                         gatehouse_gcm_open(context, $0, header.baseAddress, header.count, sealed.baseAddress, size, room.baseAddress)
                     } == 1
                 if isOpen { initialized = size }
@@ -86,9 +94,9 @@ final class BatchCipher {
         return isOpen
     }
 
-    private func withNonce(_ stream: UInt8, _ number: UInt64, _ body: (UnsafePointer<UInt8>?) -> Int32) -> Int32 {
+    private func withNonce(_ stream: SealedStream, _ number: UInt64, _ body: (UnsafePointer<UInt8>?) -> Int32) -> Int32 {
         let nonce = (
-            UInt32(stream).bigEndian, UInt32(truncatingIfNeeded: number >> 32).bigEndian, UInt32(truncatingIfNeeded: number).bigEndian
+            stream.rawValue.bigEndian, UInt32(truncatingIfNeeded: number >> 32).bigEndian, UInt32(truncatingIfNeeded: number).bigEndian
         )
         return withUnsafeBytes(of: nonce) { body($0.baseAddress?.assumingMemoryBound(to: UInt8.self)) }
     }
@@ -154,10 +162,22 @@ public struct RecipientKeys: Sendable {
 
     public var isEmpty: Bool { keys.isEmpty }
 
+    /// These and more.
+    public func adding(_ more: [RecipientPrivateKey]) -> RecipientKeys { RecipientKeys(Array(keys.values) + more) }
+
     /// nil when none of the keys is one that the session is sealed to, or the wrapping is not sound.
     func sessionKey(of session: SessionID, _ wrapped: [WrappedKey]) -> SessionKey? {
         for candidate in wrapped {
             if let key = keys[candidate.recipient]?.unwrap(candidate, of: session) { return SessionKey(session: session, root: key) }
+        }
+        return nil
+    }
+
+    /// The key of a session's originals; nil when none of the keys is one that they are sealed to.
+    func originalsKey(of session: SessionID, _ wrapped: [WrappedKey]) -> OriginalsKey? {
+        for candidate in wrapped {
+            guard let key = keys[candidate.recipient]?.unwrap(candidate, of: session, for: .originals) else { continue }
+            return OriginalsKey(session: session, root: key)
         }
         return nil
     }
@@ -167,14 +187,17 @@ public struct RecipientKeys: Sendable {
 public final class Sealing: Sendable {
     private struct State {
         var recipients: [RecipientPublicKey]
+        var breakGlass: [RecipientPublicKey]
         var live: [SessionID: SessionKey] = [:]
     }
 
     private let state: Mutex<State>
 
-    /// - Parameter recipients: empty leaves recordings unsealed.
-    public init(recipients: [RecipientPublicKey] = []) {
-        state = Mutex(State(recipients: recipients))
+    /// - Parameters:
+    ///   - recipients: empty leaves recordings unsealed.
+    ///   - breakGlass: whom what masks take out is sealed to; empty keeps nothing of it.
+    public init(recipients: [RecipientPublicKey] = [], breakGlass: [RecipientPublicKey] = []) {
+        state = Mutex(State(recipients: recipients, breakGlass: breakGlass))
     }
 
     public var recipients: [RecipientPublicKey] {
@@ -182,14 +205,35 @@ public final class Sealing: Sendable {
         set { state.withLock { $0.recipients = newValue } }
     }
 
-    /// The key of a new session, and what it is wrapped in; no key when there are no recipients.
-    func begin(_ session: SessionID) throws -> (SessionKey?, [WrappedKey]) {
-        let recipients = recipients
-        guard !recipients.isEmpty else { return (nil, []) }
+    public var breakGlass: [RecipientPublicKey] {
+        get { state.withLock(\.breakGlass) }
+        set { state.withLock { $0.breakGlass = newValue } }
+    }
+
+    /// The keys of a new session.
+    struct Begun {
+        /// nil when there are no recipients.
+        var key: SessionKey?
+        /// nil when there are no break-glass recipients. Only the session's own stream has it.
+        var originals: OriginalsKey?
+        var wrapped = SessionKeys()
+    }
+
+    /// Makes the keys of a new session.
+    func begin(_ session: SessionID) throws -> Begun {
+        let (recipients, breakGlass) = state.withLock { ($0.recipients, $0.breakGlass) }
+        var begun = Begun()
+        if !breakGlass.isEmpty {
+            let key = OriginalsKey(session: session)
+            begun.originals = key
+            begun.wrapped.originals = try key.wrapped(to: breakGlass)
+        }
+        guard !recipients.isEmpty else { return begun }
         let key = SessionKey(session: session)
-        let wrapped = try key.wrapped(to: recipients)
+        begun.key = key
+        begun.wrapped.recording = try key.wrapped(to: recipients)
         state.withLock { $0.live[session] = key }
-        return (key, wrapped)
+        return begun
     }
 
     /// The key of a session that this process began and has not finished.

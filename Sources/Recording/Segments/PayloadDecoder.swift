@@ -141,7 +141,7 @@ struct BatchPayload: PayloadDecoder {
     private mutating func takeBatch(_ bytes: UnsafeRawBufferPointer, into frames: inout [Frame]) throws -> Int? {
         guard bytes.count >= BatchHeader.size else { return nil }
         guard let head = BatchHeader(bytes), head.session == header.session, head.kind == .frames, head.isSealed == header.isSealed,
-            head.isBreakGlass == header.isBreakGlass, head.firstSequence >= next
+            head.firstSequence >= next
         else { throw PayloadFault(reason: "a batch's header is not one of this segment") }
         guard bytes.count >= head.recordSize else { return nil }
         let record = UnsafeRawBufferPointer(rebasing: bytes[..<head.recordSize])

@@ -5,6 +5,8 @@ import GatehouseCore
 struct SegmentExtension: Hashable, Codable {
     /// The session's key, wrapped to each recipient; empty where the segment is not sealed.
     var keys: [WrappedKey]
+    /// The key of the session's originals, wrapped to each break-glass recipient; nil where there is none.
+    var originalKeys: [WrappedKey]?
     /// In a session's first segment, as its opening said them.
     var start: SessionStart?
     var identity: SessionIdentity?

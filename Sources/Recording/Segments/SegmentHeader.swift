@@ -8,7 +8,6 @@ public struct SegmentHeader: Sendable, Hashable {
     static let magic: [UInt8] = Array("GATESEG1".utf8)
     static let version: UInt16 = 2
     static let sealedFlag: UInt8 = 1
-    static let breakGlassFlag: UInt8 = 2
     /// What stands between header and payload: `SegmentExtension`.
     static let maximumExtension: UInt32 = 1 << 20
 
@@ -22,8 +21,6 @@ public struct SegmentHeader: Sendable, Hashable {
 
     var codec = Codec.zstd
     var isSealed = false
-    /// Frames of the session's second stream.
-    var isBreakGlass = false
     public var session: SessionID
     /// From 1.
     public var ordinal: UInt32
@@ -48,7 +45,7 @@ public struct SegmentHeader: Sendable, Hashable {
     func encoded() -> [UInt8] {
         var bytes = Self.magic
         bytes.append(littleEndian: Self.version)
-        bytes.append((isSealed ? Self.sealedFlag : 0) | (isBreakGlass ? Self.breakGlassFlag : 0))
+        bytes.append(isSealed ? Self.sealedFlag : 0)
         bytes.append(0)
         bytes.append(codec.rawValue)
         bytes.append(contentsOf: [0, 0, 0])
@@ -78,11 +75,10 @@ public struct SegmentHeader: Sendable, Hashable {
             throw SegmentFault(.damaged, offset: 0, "the header's checksum does not match")
         }
         guard UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt16.self)) == Self.version,
-            bytes[10] & ~(Self.sealedFlag | Self.breakGlassFlag) == 0, bytes[11] == 0, let codec = Codec(rawValue: bytes[12])
+            bytes[10] & ~Self.sealedFlag == 0, bytes[11] == 0, let codec = Codec(rawValue: bytes[12])
         else { throw SegmentFault(.unsupported, offset: 8, "the segment's version, flags or codec are not known to this reader") }
         self.codec = codec
         isSealed = bytes[10] & Self.sealedFlag != 0
-        isBreakGlass = bytes[10] & Self.breakGlassFlag != 0
         session = SessionID(
             high: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self)),
             low: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 24, as: UInt64.self)))

@@ -68,8 +68,8 @@ final class ZstdDecompressor {
             guard ZSTD_isError(status) == 0 else { throw ZstdError(code: status) }
             if produced > 0 || status == 0 { isAtFrameEnd = status == 0 }
             if status != 0, source.pos > 0 { isAtFrameEnd = false }
-            // A full output buffer may have left something inside.
-            more = produced == capacity
+            // A full output buffer may have left something inside, but not where a frame ended with it.
+            more = status != 0 && produced == capacity
             try output.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[..<produced])) }
             if source.pos == source.size && !more { break }
         }

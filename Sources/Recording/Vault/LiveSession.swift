@@ -8,8 +8,8 @@ final class LiveSession {
     /// The session's key; nil where recordings are not sealed, and for a session of an earlier run.
     let key: SessionKey?
     private var cipher: BatchCipher?
-    /// The key, wrapped to recipients.
-    var keys: [WrappedKey] = []
+    /// Its keys, wrapped to recipients.
+    var keys = SessionKeys()
     var tally = SessionTally()
     var segments: [Manifest.Segment] = []
     /// The trailer of the last segment.
@@ -47,7 +47,7 @@ final class LiveSession {
     /// Takes what the journal says of the session before anything else.
     func take(_ opening: SessionOpening, at time: WallTime, from file: JournalFileName) {
         guard tally.start == nil else { return }
-        keys = opening.keys
+        keys = SessionKeys(recording: opening.keys, originals: opening.originalKeys)
         tally.start = opening.start
         tally.identity = opening.identity
         tally.started = time
@@ -110,7 +110,8 @@ final class LiveSession {
             session: id, ordinal: nextOrdinal, frameCount: pendingFrames, firstSequence: firstPending,
             lastSequence: max(firstPending, tally.lastSequence), uncompressedBytes: 0, storedBytes: 0, previous: previous)
         let content = SegmentExtension(
-            keys: keys, start: segments.isEmpty ? tally.start : nil, identity: segments.isEmpty ? tally.identity : nil,
+            keys: keys.recording, originalKeys: keys.originals, start: segments.isEmpty ? tally.start : nil,
+            identity: segments.isEmpty ? tally.identity : nil,
             started: tally.started, ended: tally.ended ?? WallTime(nanoseconds: 0), summary: pendingSummary, gaps: pendingGaps,
             end: pendingEnd)
         return try pending.withUnsafeBytes { bytes in

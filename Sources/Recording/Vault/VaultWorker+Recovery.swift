@@ -106,7 +106,7 @@ extension VaultWorker {
             }
         }
         // Where the opening is lost, the log still has the key.
-        if session.keys.isEmpty { session.keys = log?.keys(of: id) ?? [] }
+        if session.keys.isEmpty { session.keys = log?.keys(of: id) ?? SessionKeys() }
         return session
     }
 
@@ -118,7 +118,7 @@ extension VaultWorker {
             throw SegmentFault(.damaged, offset: 16, "it is not this segment of this session")
         }
         _ = session.tally.add(decoder.header, decoder.content)
-        if session.keys.isEmpty { session.keys = decoder.content.keys }
+        if session.keys.isEmpty { session.keys = decoder.content.sessionKeys }
         session.segments.append(manifestEntry(of: decoder.header, hash: trailer))
         session.previous = trailer
     }

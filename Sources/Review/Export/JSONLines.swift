@@ -15,7 +15,7 @@ public struct JSONLinesWriter: ExportWriter {
     }
 
     public mutating func write(_ frame: Frame, events: [[UInt8]]) throws -> [UInt8] {
-        let keepsPayload = includesResults || frame.kind != .serverMessages
+        let keepsPayload = includesResults || (frame.kind != .serverMessages && frame.kind != .original)
         var bytes = try line(
             FrameLine(
                 version: Self.version, type: "frame", session: frame.session, sequence: frame.sequence,

@@ -19,6 +19,8 @@ extension SettingsReader {
         if !section.has("strategy") { _ = section.required("strategy", like: "redact") }
         let strategy: MaskRule.Strategy? = section.choice("strategy")
         let options = readOptions(section, strategy)
+        let keep: MaskRule.KeepOriginal? = section.choice("keep_original")
+        if keep == .sealed { context.masksThatKeep.append((section.name("keep_original"), section.place(of: "keep_original"))) }
         let except = readOptionalWho(section, "except")
         if let except, except == Who() {
             problems.error(
@@ -28,8 +30,8 @@ extension SettingsReader {
         let place = readOptionalWhere(section, targets) ?? Where()
         guard let id, let columns, let strategy else { return nil }
         return MaskRule(
-            id: id, columns: columns, strategy: strategy, options: options == MaskRule.Options() ? nil : options, except: except,
-            unmask: unmask, where: place, sourceLine: section.place.line)
+            id: id, columns: columns, strategy: strategy, options: options == MaskRule.Options() ? nil : options,
+            keepOriginal: keep, except: except, unmask: unmask, where: place, sourceLine: section.place.line)
     }
 
     // MARK: What a strategy is told

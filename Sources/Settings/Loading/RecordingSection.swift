@@ -7,10 +7,9 @@ extension SettingsReader {
         var settings = RecordingSettings()
         guard let section = root.section("recording") else { return settings }
         defer { section.finish() }
-        for scalar in section.list("recipients") ?? [] {
-            let path = scalar.text.hasPrefix("/") ? scalar.text : context.directory + "/" + scalar.text
-            if context.check(path, section.name("recipients"), scalar.place, secret: false) { settings.recipients.append(path) }
-        }
+        settings.recipients = readKeyFiles(section, "recipients")
+        settings.breakGlassRecipients = readKeyFiles(section, "break_glass_recipients")
+        context.namesBreakGlassRecipients = section.has("break_glass_recipients")
         settings.isSealed = section.boolean("sealed") ?? true
         if !settings.isSealed, !settings.recipients.isEmpty {
             problems.error(
@@ -24,6 +23,24 @@ extension SettingsReader {
             checkpoints.finish()
         }
         return settings
+    }
+
+    private func readKeyFiles(_ section: Section, _ key: String) -> [String] {
+        (section.list(key) ?? []).compactMap { scalar in
+            let path = scalar.text.hasPrefix("/") ? scalar.text : context.directory + "/" + scalar.text
+            return context.check(path, section.name(key), scalar.place, secret: false) ? path : nil
+        }
+    }
+
+    /// What masks are to keep has to be sealed to somebody.
+    func checkOriginals() {
+        guard !context.namesBreakGlassRecipients else { return }
+        for (name, place) in context.masksThatKeep {
+            problems.error(
+                place,
+                "`\(name)` is `sealed`, and there is nobody to seal to; name public keys in `recording.break_glass_recipients` (`gatehouse keys generate` makes them)"
+            )
+        }
     }
 
     func readStore(_ root: Section) -> StoreSettings {

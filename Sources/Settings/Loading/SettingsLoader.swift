@@ -132,6 +132,7 @@ struct SettingsReader {
         let listeners = readListeners(root)
         let targets = readTargets(root)
         let policy = readPolicy(root, targets)
+        checkOriginals()
         let limits = readLimits(root)
         let events = readEvents(root)
         let webhooks = readWebhooks(root)

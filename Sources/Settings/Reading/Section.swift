@@ -138,6 +138,9 @@ final class ReadingContext {
     let directory: String
     /// Whether the files that are named are looked at, and secrets found.
     let readsFiles: Bool
+    /// Masks that keep originals, to be held against the recipients of those, which another section names.
+    var masksThatKeep: [(name: String, place: Place)] = []
+    var namesBreakGlassRecipients = false
 
     init(problems: ProblemList, environment: [String: String], directory: String, readsFiles: Bool = true) {
         self.problems = problems

@@ -15,10 +15,12 @@ extension Keys {
             discussion: """
                 Run it where the recordings will be read, not on the gateway: the gateway needs only NAME.pub, named in
                 recording.recipients. Whoever loses NAME.key cannot read what was sealed to it; keep a copy offline.
+                A key for what masks take out is made in the same way and named in recording.break_glass_recipients.
 
                 EXAMPLES
                   gatehouse keys generate auditor
                   gatehouse keys generate reviewer --directory /secure/keys
+                  gatehouse keys generate break-glass --directory /media/safe
                 """)
 
         @Argument(help: "The name of both files.")
@@ -40,7 +42,7 @@ extension Keys {
                 ]
                 guard output.format == .text else { return print(try JSON.object(row).text(pretty: true)) }
                 print("\(directory)/\(name).key  keep it where recordings are read, and a copy offline (mode 0600)")
-                print("\(directory)/\(name).pub  give it to the gateway: recording.recipients")
+                print("\(directory)/\(name).pub  give it to the gateway: recording.recipients, or recording.break_glass_recipients")
                 print("key id \(key.publicKey.id)")
             } catch let error as KeyFileError {
                 throw CommandFailure(.failure, error.message)

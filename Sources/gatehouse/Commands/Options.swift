@@ -54,6 +54,17 @@ struct KeyOptions: ParsableArguments {
             valueName: "file"))
     var files: [String] = []
 
+    /// Those, and the break-glass keys that the environment names.
+    func keysWithBreakGlass(environment: [String: String] = ProcessInfo.processInfo.environment) throws -> RecipientKeys {
+        do {
+            var more = try environment["GATEHOUSE_BREAK_GLASS_KEY_FILE"].map { [try KeyFiles.recipientPrivateKey(file: $0)] } ?? []
+            if let line = environment["GATEHOUSE_BREAK_GLASS_KEY"] { more.append(try RecipientPrivateKey(line: Secret(line))) }
+            return try keys(environment: environment).adding(more)
+        } catch let error as KeyFileError {
+            throw CommandFailure(.usage, error.message)
+        }
+    }
+
     func keys(environment: [String: String] = ProcessInfo.processInfo.environment) throws -> RecipientKeys {
         do {
             let named = files.isEmpty ? environment["GATEHOUSE_KEY_FILE"].map { [$0] } ?? [] : files

@@ -4,7 +4,7 @@ import Foundation
 struct Sessions: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Sessions, live and past, and their recordings.",
-        subcommands: [List.self, Show.self, Tail.self, Export.self, End.self, Delete.self], defaultSubcommand: List.self)
+        subcommands: [List.self, Show.self, Tail.self, Original.self, Export.self, End.self, Delete.self], defaultSubcommand: List.self)
 }
 
 extension Sessions {
@@ -95,23 +95,12 @@ extension Sessions {
         func validate() throws { try checkID(id, "a session") }
 
         func run() async throws {
-            let renderer = EventRenderer(cellWidth: full ? nil : 60)
-            var isFirst = true
+            var printer = EventPrinter(renderer: EventRenderer(cellWidth: full ? nil : 60), format: output.format)
             let keys = try keys.keys()
             try await remote.withClient { client in
-                try await client.events(of: id, follow: false, keys: keys) { line in
-                    switch output.format {
-                    case .text:
-                        try events(in: line).flatMap(renderer.lines).forEach { print($0) }
-                    case .json:
-                        // As they came, so that no number is read and written anew.
-                        print(isFirst ? "[" : ",", terminator: isFirst ? "" : "\n ")
-                        print(String(decoding: line, as: UTF8.self), terminator: "")
-                        isFirst = false
-                    }
-                }
+                try await client.events(of: id, follow: false, keys: keys) { try printer.print($0) }
             }
-            if output.format == .json { print(isFirst ? "[]" : "]") }
+            printer.finish()
         }
     }
 
@@ -153,7 +142,7 @@ extension Sessions {
     }
 }
 
-private func events(in line: Data) throws -> [JSON] {
+func events(in line: Data) throws -> [JSON] {
     guard let event = try? JSON.parse(line) else {
         throw CommandFailure(.failure, "the gateway sent an event that is not JSON; do its version and this program's match?")
     }

@@ -30,6 +30,8 @@ struct GatewayConfiguration: Sendable {
     /// The account behind `reader`, and where its password comes from.
     var readerUser = "app_ro"
     var readerPasswordLine = "password: ${env:\(Self.readerVariable)}"
+    /// Lines of the mask `customer-ssn` besides the others.
+    var maskLines: [String] = []
     /// Whole sections besides the others.
     var sections: [String] = []
     /// Lines of the `limits` section.
@@ -113,6 +115,7 @@ struct GatewayConfiguration: Sendable {
             strategy: redact
             where: { targets: [orders] }
             except: { groups: [sre] }
+        \(maskLines.map { "    \($0)" }.joined(separator: "\n"))
           - id: cards
             columns: ["*.*.card_number"]
             strategy: partial

@@ -2,6 +2,7 @@ import Analysis
 import GatehouseCore
 import Masking
 import NIOCore
+import Recording
 
 @testable import Postgres
 
@@ -21,6 +22,8 @@ final class CollectingSink: RelaySink {
     private(set) var injected: [String] = []
     private(set) var replaced: [Replacement] = []
     private(set) var swallowed = 0
+    /// What was kept, and what of `toClient` stands for it.
+    private(set) var originals: [(bytes: [UInt8], at: Int, recorded: Int)] = []
     /// `rule@offset`
     private(set) var verdicts: [String] = []
 
@@ -70,12 +73,17 @@ final class CollectingSink: RelaySink {
         if replaced.last != reason { replaced.append(reason) }
     }
 
+    func original(_ direction: Direction, _ bytes: ByteBuffer, recorded: Int) {
+        originals.append((Array(bytes.readableBytesView), toClient.count, recorded))
+    }
+
     func swallow(_ count: Int) {
         serverBytes += count
         swallowed += count
     }
 
     func forget() {
+        originals = []
         toServer = []
         toClient = []
         held = []
@@ -97,6 +105,8 @@ final class ScriptedJudge: RelayJudge {
     /// How many more questions are answered with `needsCatalog`.
     var catalogsNeeded = 0
     var rowCatalogsNeeded = 0
+    /// What is kept of masked rows and copy data.
+    var original = OriginalView<[ColumnMask?]>.nothing
     var stringSettingIsUncertain = false
     /// Looks into every column of text, and into messages; then every result's columns must be known.
     var redactor: Redactor?
@@ -186,8 +196,9 @@ final class ScriptedJudge: RelayJudge {
         let reveals = redactor != nil || names
         let copies = actions.contains { $0.kinds.contains("copy.to") }
         let plan = CopyOptions().map { options in
-            redactor.map { CopyMaskPlan(options: options, columns: nil, redactor: $0) }
-                ?? CopyMaskPlan(options: options, columns: [nil, ScriptedJudge.mask])
+            CopyMaskPlan(
+                options: options, columns: redactor == nil || echoes ? [nil, ScriptedJudge.mask] : nil, redactor: redactor,
+                original: original)
         }
         return Judgement(
             actions: actions, verdict: verdict, record: Array(verdict.rule.utf8), epoch: epoch, mayRevealMasked: reveals,
@@ -201,13 +212,20 @@ final class ScriptedJudge: RelayJudge {
             rowCatalogsNeeded -= 1
             return .needsCatalog
         }
+        let kept: OriginalView<RowMask> =
+            switch original {
+            case .nothing: .nothing
+            case .asItCame: .asItCame
+            case .masked(let columns): .masked(RowMask(columns: columns))
+            }
         if let redactor {
             let names = columns.map { column in FoundText(type: column.typeOID, format: .text).map { (form: $0, name: column.name) } }
             let mask = columns.contains { $0.name == "ssn" } ? RowMask(columns: columns.map { $0.name == "ssn" ? Self.mask : nil }) : nil
-            return .mask(PostgresRowMask(mask: mask, detection: RowDetection(redactor: redactor, columns: names)))
+            let searched = zip(names, columns).map { $1.name == "ssn" ? nil : $0 }
+            return .mask(PostgresRowMask(mask: mask, detection: RowDetection(redactor: redactor, columns: searched), original: kept))
         }
         guard judgements.contains(where: \.mayRevealMasked), columns.contains(where: { $0.name == "ssn" }) else { return .pass }
-        return .mask(PostgresRowMask(mask: RowMask(columns: columns.map { $0.name == "ssn" ? Self.mask : nil })))
+        return .mask(PostgresRowMask(mask: RowMask(columns: columns.map { $0.name == "ssn" ? Self.mask : nil }), original: kept))
     }
 
     func forwarded(_ judgement: Judgement) { forwardedTexts += judgement.actions.map(\.normalized) }

@@ -71,8 +71,39 @@ import Testing
                     expires: WallTime(seconds: 2_000_000_000)), grantingRule: "access[0]", policyVersion: "1"))
     }
 
-    private func makeJournal() throws -> Journal {
-        try Journal(directory: directory, loop: 0, node: "n", clock: SystemClock(), sealing: Sealing(), log: nil, vault: nil)
+    private func makeJournal(_ sealing: Sealing = Sealing()) throws -> Journal {
+        try Journal(directory: directory, loop: 0, node: "n", clock: SystemClock(), sealing: sealing, log: nil, vault: nil)
+    }
+
+    /// Where nobody may have originals, the recording says so once.
+    @Test(arguments: [true, false]) func originalsStandInFrontOfWhatStandsForThem(isKept: Bool) throws {
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let key = try RecipientPrivateKey()
+        let journal = try makeJournal(Sealing(breakGlass: isKept ? [key.publicKey] : []))
+        let sender = Sender(try recorder(journal))
+        for _ in 0..<2 {
+            sender.output.original(.server, ByteBuffer(string: "secret"), recorded: answer.readableBytes)
+            sender.output.replaceForClient(original: 6, by: answer, because: .mask)
+        }
+        try journal.commit()
+        journal.close()
+        let reader = try SessionReader(
+            session: sender.output.recorder.session, store: LocalStore(root: directory + "/store"), journalDirectory: directory)
+        var frames: [Frame] = []
+        while let frame = try reader.next() { frames.append(frame) }
+        let one: [RecordKind] = [.original, .masked, .serverMessages]
+        #expect(
+            frames.dropFirst(2).map(\.kind) == (isKept ? one + one : [.notice, .masked, .serverMessages, .masked, .serverMessages]))
+        #expect(sender.output.recorder.accounting.server.seen == 12)
+        guard isKept else {
+            #expect(try frames[2].decode(SessionNote.self).code == "originals-not-kept")
+            return
+        }
+        let original = try SealedOriginal(payload: frames[5].payload)
+        #expect(original.offset == UInt64(answer.readableBytes) && original.recordedBytes == UInt64(answer.readableBytes))
+        let opener = try OriginalReader(
+            session: sender.output.recorder.session, keys: RecipientKeys([key]), wrapped: reader.originalKeys)
+        #expect(try opener.open(frames[5]) == Array("secret".utf8))
     }
 
     private let query = ByteBuffer(bytes: Message.query("select 1").bytes)

@@ -19,6 +19,7 @@ struct EventRenderer {
         case "error": indented(error(event))
         case "notice": indented(["! " + [text(event, "severity"), text(event, "message")].filter { !$0.isEmpty }.joined(separator: ": ")])
         case "copy": indented(["= copy \(text(event, "direction")): \(text(event, "bytes")) bytes"])
+        case "original": indented([original(event)])
         case "cancel": stamped(event, ["cancel requested"])
         case "end": stamped(event, end(event))
         case let other: stamped(event, [other.isEmpty ? "?" : forTerminal(other)] + details(event))
@@ -91,6 +92,12 @@ struct EventRenderer {
         var lines = rows.isEmpty && header.isEmpty ? [] : TextTable(header: header, rows: rows).lines(separator: " | ", rule: true)
         lines.append("(\(count) row\(count == 1 ? "" : "s")\(count > rows.count && !rows.isEmpty ? ", \(rows.count) shown" : ""))")
         return lines
+    }
+
+    private func original(_ event: JSON) -> String {
+        let recipients = (event["recipients"]?.strings ?? []).map { forTerminal(String($0.prefix(16))) }
+        return "* what was masked here is sealed: \(text(event, "sealed_bytes")) bytes"
+            + (recipients.isEmpty ? "" : ", to \(recipients.joined(separator: ", "))")
     }
 
     private func error(_ event: JSON) -> [String] {

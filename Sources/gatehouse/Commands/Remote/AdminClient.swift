@@ -69,8 +69,9 @@ struct AdminClient {
     }
 
     /// Hands on the lines of a stream (JSON lines, or server-sent events) as they come.
-    func lines(_ path: String, _ body: (Data) throws -> Void) async throws {
-        let response = try await response(.get, path, [], body: nil, deadline: .hours(24 * 3_650))
+    /// - Parameter order: what is posted to get it; nil: it is only read.
+    func lines(_ path: String, posting order: JSON? = nil, _ body: (Data) throws -> Void) async throws {
+        let response = try await response(order == nil ? .get : .post, path, [], body: order, deadline: .hours(24 * 3_650))
         var pending = Data()
         do {
             for try await part in response.body {
