@@ -6,7 +6,7 @@ public enum RecordKind: UInt8, Sendable, Hashable, CaseIterable {
     case start = 1
     /// JSON, `SessionIdentity`: who was let in, and by which rule.
     case identity = 2
-    /// Raw protocol bytes exactly as the client sent them, withheld secrets left out.
+    /// Raw protocol bytes as the client sent them; what it said of masked columns is left out or replaced.
     case clientMessages = 3
     /// Raw protocol bytes exactly as the client gets them (masked).
     case serverMessages = 4
@@ -14,9 +14,9 @@ public enum RecordKind: UInt8, Sendable, Hashable, CaseIterable {
     case verdict = 5
     /// `Injection`: bytes that the gateway sent upstream in place of the client's, and why.
     case injected = 6
-    /// `Substitution`: secrets of the client that are not in `clientMessages`.
+    /// `Substitution`: what the client said, where the secrets in it cannot be told from the rest.
     case withheld = 7
-    /// `Substitution`: values of the server that masks replaced.
+    /// `Substitution`: values of the server, or of the client, that masks replaced.
     case masked = 8
     /// JSON, `SessionNote`: something that the gateway says about the session.
     case notice = 9
