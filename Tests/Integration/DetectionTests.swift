@@ -64,6 +64,7 @@ extension IntegrationTests {
             try await rows(endpoint, direct)
             try await copies(endpoint, direct)
             try await words(endpoint)
+            try await saidByTheClient(endpoint, direct)
 
             // A session is in the catalog a moment after its client has gone: the last one's is waited for.
             _ = try await gateway.recording(containing: "SELECT 1; COPY notes", token: alice)
@@ -132,6 +133,22 @@ extension IntegrationTests {
             #expect((told.output + told.errors).contains("here: [card]."), "\(told.output) \(told.errors)")
             let denied = try await endpoint.psql("SELECT 1; COPY notes TO STDOUT")
             #expect(denied.errors.contains("gatehouse.detect"))
+        }
+
+        /// The server gets what the client says, and the recording has it without what is known.
+        private func saidByTheClient(_ endpoint: Endpoint, _ direct: Endpoint) async throws {
+            let secret = "here: jane.doe@example.com."
+            #expect(try await endpoint.value("SELECT count(*) FROM notes WHERE note = '\(secret)'") == "1")
+            for mode in ["text", "binary", "prepared"] {
+                let answer = try await endpoint.python("select", ["SELECT id FROM notes WHERE note = %s", mode, secret])
+                #expect(answer.succeeded && answer.output.contains("7"), "\(answer.output) \(answer.errors)")
+            }
+            for (id, options) in [(901, ""), (902, " (FORMAT csv)")] {
+                let told = try await endpoint.psql(
+                    [], input: "COPY notes (id, note) FROM STDIN\(options);\n\(id)\(options.isEmpty ? "\t" : ",")\(secret)\n\\.\n")
+                #expect(told.succeeded, "\(told.errors)")
+                #expect(try await direct.value("SELECT note FROM notes WHERE id = \(id)") == secret)
+            }
         }
     }
 }

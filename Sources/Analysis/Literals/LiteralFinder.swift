@@ -8,12 +8,10 @@ enum LiteralFinder {
     ) -> LiteralPlan? {
         Analyze.withTokens(of: text) { base, scanned in
             guard NestingGuard.depth(of: scanned.tokens) <= NestingGuard.inlineLimit else { return nil }
-            let result = pg_query_parse_protobuf(base)
-            defer { pg_query_free_protobuf_parse_result(result) }
-            guard result.error == nil, let type = Schema.shared.typeIndex["ParseResult"] else { return nil }
-            let tree = Message(type: type, bytes: UnsafeRawBufferPointer(start: result.parse_tree.data, count: result.parse_tree.len))
+            guard let parsed = ParsedText.of(Array(text)) else { return nil }
+            defer { withExtendedLifetime(parsed) {} }
             var statements: [Statement] = []
-            let raws = try tree.messages(Fields.stmts)
+            let raws = try parsed.tree().messages(Fields.stmts)
             for (index, raw) in raws.enumerated() {
                 let start = try raw.number(Fields.Raw.location)
                 let length = try raw.number(Fields.Raw.length)

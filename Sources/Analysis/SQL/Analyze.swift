@@ -48,18 +48,10 @@ enum Analyze {
 
     /// Parses a text that was analysed before, and hands its only statement over. nil where that fails.
     static func withTree<Result>(of text: [UInt8], _ body: (Message) -> Result?) -> Result? {
-        guard !text.contains(0) else { return nil }
-        return (text + [0]).withUnsafeBytes { bytes -> Result? in
-            guard let base = bytes.baseAddress?.assumingMemoryBound(to: CChar.self) else { return nil }
-            let result = pg_query_parse_protobuf(base)
-            defer { pg_query_free_protobuf_parse_result(result) }
-            guard result.error == nil, let type = Schema.shared.typeIndex["ParseResult"] else { return nil }
-            let tree = Message(type: type, bytes: UnsafeRawBufferPointer(start: result.parse_tree.data, count: result.parse_tree.len))
-            guard let statements = try? tree.messages(Fields.stmts), statements.count == 1,
-                let statement = try? statements[0].message(Fields.Raw.stmt)
-            else { return nil }
-            return body(statement)
-        }
+        guard let parsed = ParsedText.of(text), let statements = try? parsed.tree().messages(Fields.stmts), statements.count == 1,
+            let statement = try? statements[0].message(Fields.Raw.stmt)
+        else { return nil }
+        return withExtendedLifetime(parsed) { body(statement) }
     }
 
     private static let tooManyTokens = "statement text has more than \(tokenLimit) tokens"
@@ -87,15 +79,19 @@ enum Analyze {
         guard depth <= NestingGuard.limit else { return .done(Analysis(failure: "statement is nested too deeply")) }
         guard depth <= depthLimit else { return .tooDeepHere }
 
-        let result = pg_query_parse_protobuf(text)
-        defer { pg_query_free_protobuf_parse_result(result) }
-        if let error = result.error { throw ScannedText.Failure(position: Int(error.pointee.cursorpos)) }
-        guard let type = Schema.shared.typeIndex["ParseResult"] else { throw MalformedTree() }
-        let tree = Message(type: type, bytes: UnsafeRawBufferPointer(start: result.parse_tree.data, count: result.parse_tree.len))
-        return .done(
-            try actions(
-                of: tree, text: UnsafeRawBufferPointer(start: text, count: count), scanned: scanned,
-                keepsSource: depth <= NestingGuard.inlineLimit, keepsLiterals: keepsLiterals))
+        let parsed = try ParsedText(text, count: count)
+        return try withExtendedLifetime(parsed) {
+            let analysis = try actions(
+                of: try parsed.tree(), text: UnsafeRawBufferPointer(start: text, count: count), scanned: scanned,
+                keepsSource: depth <= NestingGuard.inlineLimit, keepsLiterals: keepsLiterals)
+            // Behind empty statements its places would be counted from another beginning.
+            if analysis.actions.count == 1, let source = analysis.actions[0].source?.text,
+                source.elementsEqual(UnsafeRawBufferPointer(start: text, count: min(source.count, count)))
+            {
+                parsed.remember(as: source)
+            }
+            return .done(analysis)
+        }
     }
 
     private static func actions(

@@ -6,15 +6,22 @@ struct CopyDetection: Sendable {
     func outcome(of value: [UInt8]) -> PreparedMask.Outcome {
         value.withUnsafeBytes { value in
             var output: [UInt8] = []
-            switch redactor.redact(value, as: form(of: value), into: &output) {
+            switch redactor.redact(value, as: FoundText(guessing: value, isBinary: isBinary), into: &output) {
             case .clean: return .unchanged
             case .withheld: return .null
             case .replaced: return .value(output)
             }
         }
     }
+}
 
-    private func form(of value: UnsafeRawBufferPointer) -> FoundText {
+extension FoundText {
+    /// How a value of a type that nobody told is read.
+    public init(guessing value: UnsafeRawBufferPointer, isBinary: Bool) {
+        self = Self.form(of: value, isBinary: isBinary)
+    }
+
+    private static func form(of value: UnsafeRawBufferPointer, isBinary: Bool) -> FoundText {
         guard let first = value.first else { return .text }
         if isBinary {
             // jsonb begins with its version.

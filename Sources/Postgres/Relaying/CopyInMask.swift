@@ -22,7 +22,11 @@ struct CopyInMask {
     /// The server says what it is going to read.
     mutating func begins(isBinary: Bool, columns: Int) {
         guard case .masked(let plan) = plan else { return }
-        if isBinary != (plan.options.format == .binary) || columns != plan.columns?.count { isLost = true }
+        guard let made = try? plan.mask(isBinary: isBinary, columns: columns) else {
+            isLost = true
+            return
+        }
+        if mask == nil { mask = made }
     }
 
     /// What stands for a piece of the data, cut anywhere; nil: nothing may.
@@ -35,7 +39,10 @@ struct CopyInMask {
             // Rows may end in carriage returns as well, which the server decides by the first of them.
             if plan.options.format != .binary, bytes.contains(0x0D) { isLost = true }
             var output = ByteBuffer()
-            if mask == nil, let columns = plan.columns { mask = CopyMask(options: plan.options, columns: columns) }
+            // Before the server has said how many columns it reads, they are known only where some are masked.
+            if mask == nil, let columns = plan.columns {
+                mask = CopyMask(options: plan.options, columns: columns, redactor: plan.redactor)
+            }
             guard !isLost, let counts = try? mask?.feed(bytes, into: &output) else {
                 isLost = true
                 return nil

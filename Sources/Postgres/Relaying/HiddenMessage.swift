@@ -6,6 +6,8 @@ struct HiddenMessage {
         case literals
         case parameters
         case copyData = "copy data"
+        /// Something that detectors found.
+        case findings
         /// What of it is secret cannot be told.
         case unreadable
     }
@@ -21,6 +23,8 @@ struct HiddenMessage {
     /// How many values were replaced.
     var items: Int
     var reason: Reason
+    /// What was said is kept for break-glass recipients.
+    var keepsOriginal = false
 }
 
 // MARK: - Making them
@@ -53,7 +57,7 @@ extension HiddenMessage {
 
     /// A Bind or FunctionCall without the values that are not kept; nil where it may be recorded as it is.
     init?(
-        valuesOf header: MessageHeader, _ input: ByteBuffer, at start: Int, keeping isKept: (_ number: Int) -> Bool
+        valuesOf header: MessageHeader, _ input: ByteBuffer, at start: Int, keeping isKept: (_ number: Int, _ value: ByteBuffer) -> Bool
     ) {
         (offset, length, recorded, items, reason) = (start, header.totalLength, ByteBuffer(), 0, .parameters)
         var body = BodyReader(input, messageAt: start, header: header)
@@ -72,7 +76,7 @@ extension HiddenMessage {
             for number in 1..<max(Int(count), 0) + 1 {
                 let length: Int32 = try body.integer()
                 let value = length < 0 ? nil : try body.bytes(Int(length))
-                if let value, isKept(number) {
+                if let value, isKept(number, value) {
                     values.writeInteger(length)
                     values.writeImmutableBuffer(value)
                 } else if value == nil {

@@ -164,8 +164,10 @@ protocol RelayJudge: AnyObject {
     func completed(_ judgement: Judgement)
     /// The server waits for a request, and nothing is on its way to it.
     func serverIsIdle()
-    /// Masks apply: what nobody judges may say what they hide.
+    /// Masks apply, or detectors look: what nobody judges may say what they hide.
     var hidesUnjudged: Bool { get }
+    /// What the client says of masked columns is kept for break-glass recipients.
+    var keepsClientOriginals: Bool { get }
     /// Statement texts that would be lexed differently under another `standard_conforming_strings` are denied.
     var stringSettingIsUncertain: Bool { get }
     func denyUncertainStrings(_ analysis: Analysis) -> Judgement
@@ -173,4 +175,5 @@ protocol RelayJudge: AnyObject {
 
 extension RelayJudge {
     var redactor: Redactor? { nil }
+    var keepsClientOriginals: Bool { false }
 }

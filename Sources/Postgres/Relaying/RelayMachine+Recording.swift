@@ -16,22 +16,33 @@ extension RelayMachine {
     func hideText(
         _ text: ByteBuffer, of judgement: Judgement, prefix: Int = 0, _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run
     ) {
-        guard let hidden = judgement.hidden else { return }
-        hide(HiddenMessage(hidden.shown(text), text: text, prefix: prefix, header, input, at: run.cursor), &run)
+        let redactor = judge.redactor
+        guard judgement.hidden != nil || redactor != nil else { return }
+        let masked = judgement.hidden?.shown(text) ?? .asItIs
+        let shown = redactor.map { masked.redacted(by: $0, text) } ?? masked
+        guard var message = HiddenMessage(shown, text: text, prefix: prefix, header, input, at: run.cursor) else { return }
+        if masked == .asItIs { message.reason = .findings }
+        hide(message, hasFindings: shown != masked, &run)
     }
 
     /// What a Bind gives is shown where every statement that it may be given to would show it.
     func hideValues(of judgements: [Judgement], _ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run) {
-        guard judgements.contains(where: { $0.hidden != nil }) else { return }
-        hideValues(header, input, &run) { number in judgements.allSatisfy { $0.hidden?.keeps(parameter: number) ?? true } }
+        let redactor = judge.redactor
+        guard redactor != nil || judgements.contains(where: { $0.hidden != nil }) else { return }
+        var hasFindings = false
+        let message = HiddenMessage(valuesOf: header, input, at: run.cursor) { number, value in
+            let isFound = redactor?.finds(in: value) == true
+            if isFound { hasFindings = true }
+            return !isFound && judgements.allSatisfy { $0.hidden?.keeps(parameter: number) ?? true }
+        }
+        hide(message, hasFindings: hasFindings, &run)
     }
 
-    private func hideValues(_ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run, keeping isKept: (Int) -> Bool) {
-        hide(HiddenMessage(valuesOf: header, input, at: run.cursor, keeping: isKept), &run)
-    }
-
-    private func hide(_ message: HiddenMessage?, _ run: inout Run) {
-        if let message { run.hidden.append(message) }
+    /// - Parameter hasFindings: What detectors find is kept for nobody.
+    private func hide(_ message: HiddenMessage?, hasFindings: Bool = false, _ run: inout Run) {
+        guard var message else { return }
+        message.keepsOriginal = judge.keepsClientOriginals && !hasFindings
+        run.hidden.append(message)
     }
 
     /// Messages that nobody judges, since the server passes over them.
@@ -44,7 +55,7 @@ extension RelayMachine {
             let prefix = header.bodyLength - body.remaining
             let text = try body.cStringBytes()
             hide(HiddenMessage(HiddenLiterals().shown(text), text: text, prefix: prefix, header, input, at: run.cursor), &run)
-        case Frontend.bind, Frontend.functionCall: hideValues(header, input, &run) { _ in false }
+        case Frontend.bind, Frontend.functionCall: hide(HiddenMessage(valuesOf: header, input, at: run.cursor) { _, _ in false }, &run)
         default: break
         }
     }
@@ -87,6 +98,8 @@ extension RelayMachine {
             shown = copyInMask.feed(input.viewBytes(at: start + skipped, length: count - skipped) ?? ByteBuffer().readableBytesView)
         }
         let values = shown.map { Int(clamping: $0.replaced) } ?? 1
-        run.hidden.add(copyData: HiddenMessage(copyData: shown?.bytes, offset: start, length: count, values: values))
+        var message = HiddenMessage(copyData: shown?.bytes, offset: start, length: count, values: values)
+        message.keepsOriginal = judge.keepsClientOriginals && judge.redactor == nil
+        run.hidden.add(copyData: message)
     }
 }

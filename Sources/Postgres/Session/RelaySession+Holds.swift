@@ -96,7 +96,9 @@ extension RelaySession {
         case .session: HeldText(statement: "")
         case .statement(let text, _, let parameters):
             // What it is bound to (`request`) is the text itself.
-            HeldText(statement: held.judgement.shown(text), parameters: parameters.map(held.judgement.shown) ?? [])
+            HeldText(
+                statement: held.judgement.shown(text, judge.redactor),
+                parameters: parameters.map { held.judgement.shown($0, judge.redactor) } ?? [])
         }
     }
 

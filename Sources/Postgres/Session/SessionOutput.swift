@@ -66,7 +66,10 @@ final class SessionOutput: RelaySink {
         for message in hidden {
             let before = message.offset - (rest.readerIndex - bytes.readerIndex)
             guard before >= 0, let plain = rest.readSlice(length: before), let original = rest.readSlice(length: message.length) else {
-                break
+                // Never so; and then nothing that may be secret is shown.
+                recordHidden(
+                    HiddenMessage(copyData: nil, offset: 0, length: rest.readableBytes, values: 1), insteadOf: rest)
+                return
             }
             if plain.readableBytes > 0 { recorder.recordClient(plain) }
             recordHidden(message, insteadOf: original)
@@ -76,6 +79,7 @@ final class SessionOutput: RelaySink {
 
     /// The one place where what the client said is recorded in other words.
     private func recordHidden(_ message: HiddenMessage, insteadOf original: ByteBuffer) {
+        if message.keepsOriginal { recorder.recordOriginal(.client, original, recorded: message.recorded.readableBytes) }
         recorder.recordClient(
             message.recorded, insteadOf: original, values: message.items, isWithheld: message.reason == .unreadable,
             because: message.reason.rawValue)

@@ -155,7 +155,13 @@ final class ScriptedJudge: RelayJudge {
     /// The constants and parameters of what names `ssn`, or touches customers, are hidden.
     var hidesUnjudged = false
 
+    /// Detectors look into the data of every COPY .. FROM STDIN.
+    var searchesCopies = false
+
     private func hidden(_ actions: [Action], _ analysis: Analysis?) -> HiddenLiterals? {
+        if searchesCopies, let redactor, let options = CopyOptions() {
+            return HiddenLiterals(hidingOnly: [.masked(CopyMaskPlan(options: options, columns: nil, redactor: redactor))])
+        }
         guard hidesUnjudged else { return nil }
         let hidden = actions.map { action in
             action.columns.contains("ssn") || action.objects.contains { $0.name.name == "customers" }

@@ -82,4 +82,48 @@ import Testing
         try bench.server(.copy("H", columns: 2), .copyData("1\tplain\n"), .copyData("2\ta@example.com\n"), .copyData("3\tplain\n"))
         #expect(bench.toClient.dropFirst() == [.copyData("1\tplain\n"), .copyData("2\t[email]\n"), .copyData("3\tplain\n")])
     }
+
+    // MARK: What the client says
+
+    @Test func whatTheClientSaysIsRecordedWithoutFindings() throws {
+        let bench = try bench()
+        let bind = { (value: String) in
+            Message("B") { body in
+                body.writeCString("")
+                body.writeCString("s")
+                for number in [0, 2] as [Int16] { body.writeInteger(number) }
+                for value in [value, "5"] {
+                    body.writeInteger(Int32(value.utf8.count))
+                    body.writeString(value)
+                }
+                body.writeInteger(Int16(0))
+            }
+        }
+        let sent: [Message] = [
+            .query("select 1 -- of a@example.com"), .query("select 'plain'"), .parse("s", "select $1, $2, 'b@example.com'"),
+            bind(#"{"k":"c\u0040example.com"}"#), .execute(""), .sync,
+        ]
+        try bench.client(bytes: sent.flatMap(\.bytes))
+        try bench.server(.columns("x"), .complete("SELECT 0"), .ready(), .columns("x"), .complete("SELECT 0"), .ready())
+        #expect(bench.toServer.filter { $0.bytes.first != UInt8(ascii: "D") } == sent)
+        #expect(
+            bench.recorded == [
+                .query("select 1 -- of [email]"), .query("select 'plain'"), .parse("s", "select $1, $2, '[email]'"), bind("****"),
+                .execute(""),
+                .sync,
+            ])
+        #expect(bench.sink.reasons == [.findings, .parameters])
+    }
+
+    @Test func whatIsCopiedInIsRecordedWithoutFindings() throws {
+        let bench = try bench()
+        bench.judge.searchesCopies = true
+        let sent: [Message] = [.query("copy other from stdin")]
+        try bench.client(bytes: sent.flatMap(\.bytes))
+        try bench.server(.copy("G", columns: 2))
+        try bench.client(.copyData("1\tplain\n2\ta@exam"), .copyData("ple.com\n"), .copyDone)
+        #expect(bench.toServer == sent + [.copyData("1\tplain\n2\ta@exam"), .copyData("ple.com\n"), .copyDone])
+        let recorded = bench.recorded.map(\.bytes).joined().map { $0 }
+        #expect(!recorded.contains("a@exam") && recorded.contains("[email]") && recorded.contains("1\tplain"))
+    }
 }

@@ -158,7 +158,7 @@ import Testing
         #expect(bench.sink.recorded.isEmpty)
         guard case .statement(let original, _, let parameters?) = held.what else { throw ProtocolViolation("nothing is held") }
         #expect(String(buffer: original) == text && parameters.shown == [Self.secret, "5"])
-        #expect(held.judgement.shown(parameters) == ["****", "5"])
+        #expect(held.judgement.shown(parameters, nil) == ["****", "5"])
         try bench.settle(
             isGranted
                 ? .granted(approval: "apr-1") : .refused(Verdict(decision: .deny, rule: "ask", category: .approval)))
@@ -174,7 +174,7 @@ import Testing
         let bench = bench { $0.judge.heldKinds = ["update"] }
         try bench.client(.query(update))
         let held = try #require(bench.held)
-        #expect(held.judgement.shown(ByteBuffer(string: update)) == shownUpdate)
+        #expect(held.judgement.shown(ByteBuffer(string: update), nil) == shownUpdate)
         guard case .statement(let original, _, _) = held.what else { throw ProtocolViolation("nothing is held") }
         #expect(String(buffer: original) == update)
     }
