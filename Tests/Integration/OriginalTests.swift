@@ -20,7 +20,7 @@ extension IntegrationTests {
             var keys: [String] { ["--key-file", data + "/keys/recipient.key", "--key-file", glass] }
         }
 
-        private func start() async throws -> Rig {
+        private func start(allKeep: Bool = false) async throws -> Rig {
             let backstage = try await Backstage.shared()
             let folder = try TemporaryDirectory()
             let made = try await Shell.run(Project.gatehouse, ["keys", "generate", "glass", "--directory", folder.path])
@@ -28,6 +28,7 @@ extension IntegrationTests {
             var configuration = try backstage.configuration()
             configuration.sections = ["recording:\n  break_glass_recipients: [\(folder.file("glass.pub"))]"]
             configuration.maskLines = ["keep_original: sealed"]
+            if allKeep { configuration.cardMaskLines = ["keep_original: sealed"] }
             return Rig(
                 gateway: try await Gateway.start(configuration), alice: try backstage.provider.token(for: "alice"),
                 bob: try backstage.provider.token(for: "bob"), folder: folder)
@@ -157,6 +158,30 @@ extension IntegrationTests {
                 rest = rest.dropFirst(2)
             }
             return data
+        }
+
+        /// Where all masks keep what they replace, so does what is hidden of the client's own words.
+        @Test func whatTheClientSaidIsKept() async throws {
+            let rig = try await start(allKeep: true)
+            defer { rig.folder.remove() }
+            let endpoint = rig.gateway.endpoint("reader@orders", token: rig.bob)
+            let secret = "987-65-4329"
+            let marker = "kept-\(UUID().uuidString)"
+            let asked = "SELECT id FROM customers WHERE ssn = "
+            #expect(try await endpoint.psql(["-c", "\(asked)'\(secret)' -- \(secret)", "-c", "SELECT '\(marker)'"]).succeeded)
+            #expect(try await endpoint.python("select", [asked + "%s AND '\(marker)' = '\(marker)'", "text", secret]).succeeded)
+            let said = try await rig.gateway.recording(containing: marker, token: rig.alice)
+            let bound = try await rig.gateway.recording(containing: "\(asked)$1", token: rig.alice)
+            for recording in [said, bound] {
+                #expect(!recording.text.contains(secret) && recording.text.contains("****"))
+                let opened = try await rig.gateway.command(
+                    ["sessions", "original", recording.session, "--full", "--reason", "case 4712"] + rig.keys, token: rig.alice)
+                #expect(opened.succeeded && opened.output.contains(secret), "\(opened.output) \(opened.errors)")
+            }
+            #expect(try await rig.gateway.stop() == 0)
+            let verified = try await rig.gateway.verify()
+            #expect(verified.succeeded, "\(verified.output)\(verified.errors)")
+            try await theStoreHasNothingInTheClear([secret], rig)
         }
 
         /// A client of its own format, and rows in binary.

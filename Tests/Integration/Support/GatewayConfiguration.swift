@@ -32,6 +32,8 @@ struct GatewayConfiguration: Sendable {
     var readerPasswordLine = "password: ${env:\(Self.readerVariable)}"
     /// Lines of the mask `customer-ssn` besides the others.
     var maskLines: [String] = []
+    /// Lines of the mask `cards` besides the others.
+    var cardMaskLines: [String] = []
     /// Whole sections besides the others.
     var sections: [String] = []
     /// Lines of the `limits` section.
@@ -120,6 +122,7 @@ struct GatewayConfiguration: Sendable {
             columns: ["*.*.card_number"]
             strategy: partial
             where: { targets: [orders] }
+        \(cardMaskLines.map { "    \($0)" }.joined(separator: "\n"))
         \(sections.joined(separator: "\n"))
         \(limits.isEmpty ? "" : "limits:\n" + limits.map { "  \($0)\n" }.joined())
         """
