@@ -14,6 +14,9 @@ public struct PostgresTranscript {
     private var formats: [Int16] = []
     private var rows: [TranscriptEvent.Value] = []
     private var copied: [String: UInt64] = [:]
+    /// A verdict is recorded before what it is about, and told behind it.
+    private var verdicts: [(about: UInt64, members: [String: TranscriptEvent.Value])] = []
+    private var place = ClientPlace()
     /// Texts by the name that they were prepared under; the empty one too.
     private var prepared: [String: String] = [:]
     private var time = WallTime(nanoseconds: 0)
@@ -38,19 +41,12 @@ public struct PostgresTranscript {
                 ["address": .string(upstream.address), "user": .string(upstream.user), "server_version": .optional(upstream.serverVersion)])
         case .clientMessages:
             client.writeBytes(frame.payload)
+            place.add(frame.payload.count)
             try readClient()
         case .serverMessages:
             server.writeBytes(frame.payload)
             try readServer()
-        case .verdict:
-            let ruling = try VerdictRecord(payload: frame.payload).ruling
-            add(
-                "verdict",
-                [
-                    "decision": .string(ruling.decision.rawValue), "rule": .string(ruling.rule), "reason": .string(ruling.reason),
-                    "kinds": .list(ruling.kinds.map { .string($0) }), "approval": .optional(ruling.approval),
-                    "masked": .list((ruling.masked ?? []).map { .string($0) }),
-                ])
+        case .verdict: verdict(try VerdictRecord(payload: frame.payload))
         case .approval: add("approval", approval(try frame.decode(ApprovalRecord.self)))
         case .notice, .error:
             let note = try frame.decode(SessionNote.self)
@@ -60,6 +56,7 @@ public struct PostgresTranscript {
             let injection = try Injection(payload: frame.payload)
             add("injected", ["reason": .string(injection.reason), "bytes": .number(UInt64(injection.bytes.count))])
         case .end:
+            tellVerdicts()
             finishRows()
             let end = try frame.decode(Recording.SessionEnd.self)
             add(
@@ -77,7 +74,10 @@ public struct PostgresTranscript {
                     "sealed_bytes": .number(UInt64(original.sealedBytes)), "recorded_bytes": .number(original.recordedBytes),
                     "recipients": .list(originalRecipients.map { .string($0) }),
                 ])
-        case .gap, .masked, .withheld, .file: break
+        case .masked, .withheld:
+            let substitution = try Substitution(payload: frame.payload, of: frame.kind)
+            if substitution.direction == .client { place.substitute(substitution) }
+        case .gap, .file: break
         }
         return events
     }
@@ -85,6 +85,25 @@ public struct PostgresTranscript {
     private mutating func add(_ type: String, _ members: [String: TranscriptEvent.Value]) {
         let offset = time.nanoseconds &- (started ?? time).nanoseconds
         events.append(TranscriptEvent(type: type, time: time, offsetMilliseconds: offset / 1_000_000, members: members))
+    }
+
+    private mutating func verdict(_ record: VerdictRecord) {
+        let ruling = record.ruling
+        let members: [String: TranscriptEvent.Value] = [
+            "decision": .string(ruling.decision.rawValue), "rule": .string(ruling.rule), "reason": .string(ruling.reason),
+            "kinds": .list(ruling.kinds.map { .string($0) }), "approval": .optional(ruling.approval),
+            "masked": .list((ruling.masked ?? []).map { .string($0) }),
+        ]
+        // What waits is recorded when it waits no longer.
+        if ruling.decision == .hold { add("verdict", members) } else { verdicts.append((record.action, members)) }
+    }
+
+    /// - Parameter end: Those of requests that begin behind it, in the client's stream, wait for these.
+    private mutating func tellVerdicts(before end: UInt64 = .max) {
+        while let first = verdicts.first, first.about < end {
+            add("verdict", first.members)
+            verdicts.removeFirst()
+        }
     }
 
     private func start(_ start: SessionStart, _ session: SessionID) -> [String: TranscriptEvent.Value] {
@@ -126,6 +145,12 @@ public struct PostgresTranscript {
     private mutating func readClient() throws {
         while let (type, message) = try next(&client) {
             var body = BodyReader(message, messageAt: message.readerIndex, header: try header(message))
+            _ = place.isReplaced()
+            tellVerdicts(before: place.offset)
+            defer {
+                tellVerdicts(before: place.offset &+ 1)
+                place.pass(message.readableBytes)
+            }
             switch type {
             case Frontend.query:
                 finishRows()

@@ -6,45 +6,8 @@ import Testing
 
 @testable import Postgres
 
-/// A recording by hand, and the script that comes of it.
-private struct Tape {
-    private(set) var frames: [Frame] = []
-    private var offset: UInt64 = 0
-
-    private mutating func add(_ kind: RecordKind, _ payload: [UInt8]) {
-        frames.append(
-            Frame(
-                kind: kind, session: SessionID(high: 1, low: 2), sequence: UInt64(frames.count) + 1,
-                time: WallTime(nanoseconds: UInt64(frames.count)), payload: payload))
-    }
-
-    mutating func client(_ messages: Message...) {
-        for message in messages {
-            add(.clientMessages, message.bytes)
-            offset += UInt64(message.bytes.count)
-        }
-    }
-
-    mutating func server(_ messages: Message...) {
-        add(.serverMessages, messages.flatMap(\.bytes))
-    }
-
-    /// Denies what the client says next.
-    mutating func deny(_ rule: String, _ reason: String = "") throws {
-        let verdict = Verdict(decision: .deny, rule: rule, reason: reason)
-        let ruling = try VerdictRecord.Ruling(verdict: verdict, kinds: [String](), policyVersion: "1").encoded()
-        add(.verdict, withUnsafeBytes(of: (offset.littleEndian, UInt64(0)), Array.init) + ruling)
-    }
-
-    /// What the client says is recorded in other words, or not at all.
-    mutating func client(_ said: Message, recordedAs recorded: Message?) {
-        let words: [UInt64] = [0, 1, UInt64(said.bytes.count), UInt64(recorded?.bytes.count ?? 0)]
-        add(recorded == nil ? .withheld : .masked, words.flatMap { word in withUnsafeBytes(of: word.littleEndian, Array.init) })
-        if let recorded { add(.clientMessages, recorded.bytes) }
-        offset += UInt64(said.bytes.count)
-    }
-
-    func script(showsResults: Bool = false) throws -> String {
+extension Tape {
+    fileprivate func script(showsResults: Bool = false) throws -> String {
         var script = PostgresScript(showsResults: showsResults)
         return try frames.map { try script.read($0) }.joined() + script.finish()
     }
