@@ -61,12 +61,7 @@ struct PendingRequests {
 
     /// The request that the server's next answer belongs to.
     var head: PendingRequest? {
-        mutating get {
-            while let first = queue.first, first.kind == .copyEnd {
-                queue.removeFirst()
-            }
-            return queue.first
-        }
+        mutating get { headKind == nil ? nil : queue.first }
     }
 
     mutating func pop() {

@@ -49,7 +49,7 @@ extension RelayMachine {
         _ judgement: Judgement, _ statement: ServerName, _ portal: ServerName, _ body: inout BodyReader, _ header: MessageHeader,
         _ input: ByteBuffer, _ run: inout Run, _ sink: inout some RelaySink
     ) throws(ProtocolViolation) -> Step {
-        let known = text(behind: statement)
+        let known = self.statement(behind: statement)
         switch try decide(judgement, known?.text, known?.types ?? [], &body) {
         case .wait(let progress): return .wait(progress)
         case .settled(let judgement): return bind(unlessCancelled(judgement), to: portal, header, input, &run, &sink)
@@ -84,8 +84,8 @@ extension RelayMachine {
         return .replaced
     }
 
-    /// The text that a Bind of `name` runs, where that is certain.
-    private func text(behind name: ServerName) -> CandidateTable.Statement? {
+    /// The statement that a Bind of `name` runs, where that is certain.
+    private func statement(behind name: ServerName) -> CandidateTable.Statement? {
         judge.isNamedBySQL(name) ? nil : statements.statement(of: name, in: segment)
     }
 

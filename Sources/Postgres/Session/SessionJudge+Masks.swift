@@ -144,3 +144,65 @@ extension ColumnMaskRule {
             }, strategy: strategy, domain: options.domain)
     }
 }
+
+// MARK: - What cannot be masked
+
+extension SessionJudge {
+    /// Statements whose answers cannot be masked, or that would carry masked values elsewhere.
+    func maskRefusal(_ actions: [Action], copying: Set<Int>) -> Verdict? {
+        guard !maskRules.isEmpty else { return nil }
+        guard let planner = catalog?.planner(for: maskRules) else {
+            return Verdict(
+                decision: .deny, rule: "gatehouse.mask", reason: "The target's catalog cannot be read, so nothing can be masked.",
+                hint: "Try again; if it stays so, ask whoever runs this gateway.", category: .masking)
+        }
+        let context = context
+        for (index, action) in actions.enumerated() {
+            if !action.kinds.isDisjoint(with: ["function_call", "replication"]) {
+                return Verdict(
+                    decision: .deny, rule: "gatehouse.mask", reason: "The answers of function calls and replication cannot be masked.",
+                    hint: "Use SELECT instead.", category: .masking)
+            }
+            if let reason = planner.refusal(of: action, in: context, allowsCopies: copying.contains(index)) {
+                return Verdict(
+                    decision: .deny, rule: "gatehouse.mask", reason: reason, hint: "Read the columns with a SELECT instead.",
+                    category: .masking)
+            }
+            if action.kinds.contains("copy.to"), planner.mayRevealMasked(action, in: context),
+                case .deny(let reason) = copyPlan(of: action, among: actions, planner, context)
+            {
+                return Verdict(
+                    decision: .deny, rule: "gatehouse.mask", reason: "This COPY cannot be masked: \(reason).",
+                    hint: "COPY the table by name to STDOUT, or read it with a SELECT.", category: .masking)
+            }
+        }
+        return nil
+    }
+
+    enum CopyPlanning {
+        case pass
+        case mask(CopyMaskPlan)
+        case deny(String)
+    }
+
+    func copyPlan(
+        of action: Action, among actions: [Action], _ planner: MaskPlanner, _ context: StatementContext
+    ) -> CopyPlanning {
+        guard let copy = action.copy else { return .deny("it writes to the server, or to a program") }
+        guard let options = CopyOptions(statement: copy.options.map { ($0.name, $0.value) }) else {
+            return .deny("its options are not understood")
+        }
+        let format: ValueFormat = options.format == .binary ? .binary : .text
+        let plan =
+            copy.table.map { planner.planCopy(of: $0, columns: copy.columns, format: format, in: context) }
+            ?? planner.planCopy(ofQuery: action, in: context)
+        switch plan {
+        case .pass: return .pass
+        case .deny(let reason): return .deny(reason)
+        case .mask(let columns, _):
+            guard actions.count == 1 else { return .deny("it stands beside other statements in one query") }
+            let original = original(of: action, beside: plan, format)
+            return .mask(CopyMaskPlan(options: options, columns: columns, original: original))
+        }
+    }
+}
