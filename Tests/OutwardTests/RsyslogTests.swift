@@ -74,6 +74,7 @@ import Testing
         }
         let line = try #require(daemon.folder.lines("received").first { $0.contains("|verdict.denied|") })
         let parts = line.split(separator: "|", maxSplits: 6).map(String.init)
+        try #require(parts.count == 7, "\(line)")
         #expect(Array(parts.prefix(6)) == ["gw-1", "gatehouse", "verdict.denied", "local0", "warning", "2026-01-31T12:00:00.250000Z"])
         #expect(object(parts[6].trimmingCharacters(in: .whitespaces).utf8)["class_uid"] as? Int == 6005)
     }

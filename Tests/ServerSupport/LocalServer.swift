@@ -96,7 +96,7 @@ public final class LocalServer: Sendable {
     deinit { task.cancel() }
 
     /// Waits until it was asked `count` times.
-    public func calls(atLeast count: Int, within limit: Duration = .seconds(20)) async throws -> [Call] {
+    public func calls(atLeast count: Int, within limit: Duration = .seconds(120)) async throws -> [Call] {
         let end = ContinuousClock.now + limit
         while calls.count < count, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(5)) }
         return calls
