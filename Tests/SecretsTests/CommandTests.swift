@@ -29,7 +29,8 @@ import Testing
     @Test func itReadsNothingAndHasNoFilesOfOurs() async throws {
         let open = try #require(FileHandle(forReadingAtPath: "/dev/null"))
         defer { try? open.close() }
-        #expect(try await run("cat; ls /proc/self/fd | tr '\\n' ' '") == "0 1 2 3 ")
+        let seen = try await run("cat; ls /proc/self/fd | tr '\\n' ' '")
+        #expect(seen == "0 1 2 3 ")
     }
 
     @Test func signalsAreHeard() async throws {

@@ -36,9 +36,16 @@ final class Folder {
         String(decoding: FileManager.default.contents(atPath: path + "/" + name) ?? Data(), as: UTF8.self)
     }
 
-    /// A shell script that is run as a program.
+    /// A shell script that is run as a program. Another process writes it: a file that this one has open for writing is, for a moment,
+    /// open in whatever a test beside this one just started, and then it is busy.
     func program(_ body: String, named name: String = "program") throws -> String {
-        try write("#!/bin/sh\n" + body + "\n", to: name, mode: 0o700)
+        let text = try write("#!/bin/sh\n" + body + "\n", to: name + ".text", mode: 0o600)
+        let program = String(text.dropLast(5))
+        let install = try Process.run(
+            URL(fileURLWithPath: "/usr/bin/install"), arguments: ["-m", "700", text, program])
+        install.waitUntilExit()
+        guard install.terminationStatus == 0 else { throw CocoaError(.fileWriteUnknown) }
+        return program
     }
 }
 
