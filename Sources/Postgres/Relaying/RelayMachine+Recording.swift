@@ -48,14 +48,19 @@ extension RelayMachine {
     /// Messages that nobody judges, since the server passes over them.
     func hideUnjudged(_ header: MessageHeader, _ input: ByteBuffer, _ run: inout Run) throws(ProtocolViolation) {
         guard judge.hidesUnjudged else { return }
+        // Nobody looks into them, so that what detectors would find is not known.
+        let mayHaveFindings = judge.redactor != nil
         var body = BodyReader(input, messageAt: run.cursor, header: header)
         switch header.type {
         case Frontend.query, Frontend.parse:
             if header.type == Frontend.parse { _ = try body.cStringBytes() }
             let prefix = header.bodyLength - body.remaining
             let text = try body.cStringBytes()
-            hide(HiddenMessage(HiddenLiterals().shown(text), text: text, prefix: prefix, header, input, at: run.cursor), &run)
-        case Frontend.bind, Frontend.functionCall: hide(HiddenMessage(valuesOf: header, input, at: run.cursor) { _, _ in false }, &run)
+            let message = HiddenMessage(HiddenLiterals().shown(text), text: text, prefix: prefix, header, input, at: run.cursor)
+            hide(message, hasFindings: mayHaveFindings, &run)
+        case Frontend.bind, Frontend.functionCall:
+            let message = HiddenMessage(valuesOf: header, input, at: run.cursor) { _, _ in false }
+            hide(message, hasFindings: mayHaveFindings, &run)
         default: break
         }
     }
