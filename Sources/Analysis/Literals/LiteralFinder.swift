@@ -1,4 +1,3 @@
-internal import CPgQuery
 public import GatehouseCore
 
 /// Reads a text's tree for constants that may be kept.

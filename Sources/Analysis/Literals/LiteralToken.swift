@@ -1,5 +1,3 @@
-internal import CPgQuery
-
 /// A constant or a comment of a text, as PostgreSQL's own scanner cuts it.
 public struct LiteralToken: Sendable, Hashable {
     enum Sort: UInt8, Sendable {

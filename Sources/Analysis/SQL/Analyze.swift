@@ -79,7 +79,7 @@ enum Analyze {
         guard depth <= NestingGuard.limit else { return .done(Analysis(failure: "statement is nested too deeply")) }
         guard depth <= depthLimit else { return .tooDeepHere }
 
-        let parsed = try ParsedText(text, count: count)
+        let parsed = try ParsedText(text)
         return try withExtendedLifetime(parsed) {
             let analysis = try actions(
                 of: try parsed.tree(), text: UnsafeRawBufferPointer(start: text, count: count), scanned: scanned,

@@ -8,7 +8,7 @@ final class ParsedText: @unchecked Sendable {
     private let result: PgQueryProtobufParseResult
 
     /// - Throws: `ScannedText.Failure` where the parser refuses the text.
-    init(_ text: UnsafePointer<CChar>, count: Int) throws {
+    init(_ text: UnsafePointer<CChar>) throws {
         let result = pg_query_parse_protobuf(text)
         if let error = result.error {
             let position = Int(error.pointee.cursorpos)
@@ -50,7 +50,7 @@ final class ParsedText: @unchecked Sendable {
         if let kept = last.withLock({ $0 }), kept.text == text { return kept.parsed }
         guard !text.contains(0) else { return nil }
         return (text + [0]).withUnsafeBytes { bytes in
-            bytes.baseAddress.flatMap { try? ParsedText($0.assumingMemoryBound(to: CChar.self), count: text.count) }
+            bytes.baseAddress.flatMap { try? ParsedText($0.assumingMemoryBound(to: CChar.self)) }
         }
     }
 }

@@ -112,7 +112,7 @@ public final class Redactor: Sendable {
     private func redactBytea(
         _ value: UnsafeRawBufferPointer, _ hints: DetectorSet.Hints, _ output: inout [UInt8], _ seeing: ((UnsafeRawBufferPointer) -> Void)?
     ) -> Outcome {
-        guard let decoded = Bytea.decoded(value) else { return .withheld }
+        let decoded = Bytea.decoded(value)
         var replaced: [UInt8] = []
         let outcome = decoded.withUnsafeBytes { redactText($0, hints, &replaced, seeing) }
         if case .replaced = outcome { Bytea.writeHex(replaced, to: &output) }
@@ -165,8 +165,7 @@ public final class Redactor: Sendable {
 
 /// A bytea as text (PostgreSQL manual, "Binary Data Types").
 enum Bytea {
-    /// nil: neither format.
-    static func decoded(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
+    static func decoded(_ text: UnsafeRawBufferPointer) -> [UInt8] {
         var bytes: [UInt8] = []
         append(text, to: &bytes)
         return bytes
