@@ -4,7 +4,7 @@
 /// refused everywhere but in a string: the servers take it as an end in some places and as a character in others.
 struct Lexer {
     let bytes: [UInt8]
-    let server: Server
+    var server: Server
     var at = 0
     /// Inside of a versioned comment whose text is code.
     var inComment = false

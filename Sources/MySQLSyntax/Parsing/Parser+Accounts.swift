@@ -83,7 +83,7 @@ extension Parser {
             switch token.kind {
             case .word, .name, .quotedName, .userVariable, .integer, .decimal: break
             default:
-                guard at(.comma) || at(.leftParen) || at(.rightParen) || at(.dot) || at(.equal) else { throw fail("no part of an account statement") }
+                guard at(.comma) || at(.leftParen) || at(.rightParen) || at(.dot) || at(.equal) || at(Symbol.minus) else { throw fail("no part of an account statement") }
             }
             advance()
         }
@@ -111,11 +111,13 @@ extension Parser {
             _ = try self.name()
             guard accept(.equal) || accept(.assign) else { throw fail("expected =") }
             facts.settings.append(Setting(name: name, value: try settingValue(), scope: .statement))
-            guard name != "sql_mode", !name.hasPrefix("character_set"), !name.hasPrefix("collation") else {
-                throw fail("a setting that changes how the statement is read")
-            }
         } while accept(.comma)
         try expect(.for)
+        // The statement was cut into tokens before the settings hold; a text within it was not.
+        let changesReading = facts.settings.contains {
+            $0.name == "sql_mode" || $0.name.hasPrefix("character_set") || $0.name.hasPrefix("collation")
+        }
+        if changesReading, at(.prepare) || at(.execute) { throw fail("a setting that changes how the statement is read") }
         try statement()
     }
 

@@ -95,6 +95,14 @@ extension Parser {
             guard accept(any: [.from, .in]) != nil else { throw fail("expected FROM") }
             let at = try table(.maintain)
             if accept(any: [.from, .in]) != nil { facts.tables[at].name.database = try name() }
+        } else if ["explain", "analyze"].contains(subject) {
+            if at(.format), peek(1).symbol == .equal {
+                advance()
+                advance()
+                if token.kind == .string { advance() } else { _ = try name() }
+            }
+            try expect(.for)
+            _ = try expression()
         } else {
             while !atEnd, !at(.like), !at(.where) {
                 if at(.select) || at(.with) { throw fail("a query where none is known") }
@@ -167,11 +175,19 @@ extension Parser {
         case .binlog:
             facts.kinds.insert("binlog")
             facts.flags.insert(.opaque)
-            repeat { try string() } while accept(.comma)
+            repeat { if token.kind == .userVariable { advance() } else { try string() } } while accept(.comma)
         case .import:
             try expect(.table)
             try loose("import")
-        case .purge, .reset, .shutdown, .restart, .backup: try loose(keyword.spelling)
+        case .purge:
+            facts.kinds.insert("purge")
+            openScope()
+            try passOver(to: at(.binary) || at(.master) ? peek(2).keyword == .before ? .before : .to : .logs)
+            if accept(.before) { _ = try expression() } else {
+                try expect(.to)
+                try string()
+            }
+        case .reset, .shutdown, .restart, .backup: try loose(keyword.spelling)
         default: throw fail("no statement that is known")
         }
     }

@@ -63,7 +63,8 @@ extension Parser {
         facts.kinds.insert("alter.event")
         facts.flags.insert(.opaque)
         facts.routines.append(try tableName())
-        try routineBody(opened: false)
+        while !atEnd, !at(.do) { advance() }
+        if accept(.do) { try routineBody(opened: false) }
     }
 
     private mutating func alterTable() throws(Unparsed) {
@@ -163,6 +164,7 @@ extension Parser {
         }
         if accept(.period) {
             did("drop_period")
+            try ifExists()
             try expect(.for)
             _ = try name()
             return
@@ -295,6 +297,7 @@ extension Parser {
             return advance()
         }
         if accept(any: [.secondaryLoad, .secondaryUnload]) != nil { return did("secondary_engine") }
+        if at(.with), peek(1).keyword == .system { return try tableOptions() }
         if accept(any: [.with, .without]) != nil { return try expect(.validation) }
         if at(.partition) { return }
         did("options")

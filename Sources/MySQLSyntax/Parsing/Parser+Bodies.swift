@@ -4,7 +4,8 @@ extension Parser {
     /// - Parameter opened: A BEGIN was read already.
     mutating func routineBody(opened: Bool) throws(Unparsed) {
         var blocks: [Block] = opened ? [.statement] : []
-        var begins = opened
+        // Whoever calls has read what stands before the body.
+        var begins = true
         while true {
             if token.kind == .end {
                 guard blocks.isEmpty else { throw fail("a routine's body without an end") }
@@ -40,7 +41,7 @@ extension Parser {
             return true
         }
         switch word {
-        case .begin where begins || blocks.isEmpty, .loop where begins, .repeat where begins, .while where begins, .if where begins:
+        case .begin where begins, .loop where begins, .repeat where begins, .while where begins, .if where begins:
             blocks.append(.statement)
             advance()
             return word == .begin || word == .loop || word == .repeat
@@ -48,7 +49,8 @@ extension Parser {
             blocks.append(begins ? .statement : .caseValue)
             advance()
             return false
-        case .end where !blocks.isEmpty:
+        // Elsewhere it is a name, or part of a statement such as BACKUP STAGE END.
+        case .end where blocks.last == .caseValue || (!blocks.isEmpty && (begins || peek(1).keyword == .repeat)):
             blocks.removeLast()
             advance()
             if blocks.last != .caseValue { _ = accept(any: [.if, .case, .loop, .repeat, .while, .for]) }
@@ -65,7 +67,7 @@ extension Parser {
             return false
         default:
             // DECLARE .. HANDLER FOR .. BEGIN: a block that no statement's end comes before.
-            if word == .begin {
+            if word == .begin, !blocks.isEmpty {
                 blocks.append(.statement)
                 advance()
                 return true

@@ -174,7 +174,7 @@ extension Parser {
         return result
     }
 
-    private mutating func matchAgainst() throws(Unparsed) -> Expression {
+    mutating func matchAgainst() throws(Unparsed) -> Expression {
         try expect(.against)
         try expect(.leftParen)
         let value = try bits(0)

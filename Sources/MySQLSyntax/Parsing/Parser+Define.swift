@@ -255,8 +255,72 @@ extension Parser {
             guard accept(any: [.insert, .update, .delete]) != nil else { throw fail("expected INSERT, UPDATE or DELETE") }
             try expect(.on)
             try table(.define)
+            try expect(.for)
+            try expect(.each)
+            try expect(.row)
+            if accept(any: [.follows, .precedes]) != nil { _ = try name() }
+        } else if sort == .event {
+            try passOver(to: .do)
+            try expect(.do)
+        } else {
+            try passOverParameters()
+            if sort == .function {
+                try expect(.returns)
+                if accept(.type) { try passOverReference() } else if at(.row) { try passOver(to: .begin) } else { try type() }
+            }
+            try characteristics()
         }
         try routineBody(opened: false)
+    }
+
+    /// Words of a statement's head, which hold no code.
+    mutating func passOver(to word: Keyword) throws(Unparsed) {
+        while !at(word) {
+            guard !atEnd, !at(.select) else { throw fail("expected \(word.spelling.uppercased())") }
+            advance()
+        }
+    }
+
+    /// TYPE OF t.a
+    private mutating func passOverReference() throws(Unparsed) {
+        try expect(.of)
+        _ = try name()
+        while accept(.dot) { _ = try nameBehindDot() }
+    }
+
+    private mutating func passOverParameters() throws(Unparsed) {
+        try expect(.leftParen)
+        var nesting = 1
+        while nesting > 0 {
+            guard !atEnd else { throw fail("a parenthesis too few") }
+            if at(.leftParen) { nesting += 1 }
+            if at(.rightParen) { nesting -= 1 }
+            advance()
+        }
+    }
+
+    private mutating func characteristics() throws(Unparsed) {
+        while true {
+            if accept(.comment) {
+                try string()
+            } else if accept(.language) {
+                try expect(.sql)
+            } else if at(.not), peek(1).keyword == .deterministic {
+                advance()
+                advance()
+            } else if accept(.contains) || accept(.no) {
+                try expect(.sql)
+            } else if accept(any: [.reads, .modifies]) != nil {
+                try expect(.sql)
+                try expect(.data)
+            } else if at(.sql), peek(1).keyword == .security {
+                advance()
+                advance()
+                advance()
+            } else if !accept(.deterministic) {
+                return
+            }
+        }
     }
 
     mutating func compound() throws(Unparsed) {

@@ -13,7 +13,7 @@ extension Parser {
                 natural = true
                 _ = accept(any: [.inner, .left, .right])
                 _ = accept(.outer)
-                try expect(.join)
+                if !accept(.straightJoin) { try expect(.join) }
             } else if accept(any: [.inner, .cross]) != nil {
                 try expect(.join)
             } else if accept(any: [.left, .right]) != nil {
@@ -26,7 +26,7 @@ extension Parser {
             try factor(into: &select)
             if natural { for index in first..<select.from.count { select.from[index].isNatural = true } }
             // Several in a row close joins that were opened before: `a JOIN b JOIN c ON x ON y`.
-            while at(.on) || at(.using) {
+            while (at(.on) && !isOnDuplicate) || at(.using) {
                 if accept(.on) { select.joinConditions.append(try expression()) } else {
                     advance()
                     let names = try parenthesisedNames()
@@ -41,6 +41,9 @@ extension Parser {
             }
         }
     }
+
+    /// Of an INSERT .. SELECT.
+    private var isOnDuplicate: Bool { peek(1).keyword == .duplicate && peek(2).keyword == .key }
 
     private mutating func factor(into select: inout Select) throws(Unparsed) {
         try enter()
@@ -147,7 +150,6 @@ extension Parser {
                 if !accept(.comma) { break }
             }
             try expect(.rightParen)
-            _ = accept(.comma)
         }
     }
 

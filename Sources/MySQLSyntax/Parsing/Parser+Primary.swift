@@ -179,6 +179,14 @@ extension Parser {
             advance()
             return Expression(.literal, start..<lastEnd)
         case .next where peek(1).keyword == .value, .previous where peek(1).keyword == .value: return try sequenceValue()
+        case .match where !opens && server.isMariaDB:
+            advance()
+            var columns: [Expression] = []
+            repeat { columns.append(try columnOrCall()) } while accept(.comma)
+            let use = FunctionUse(schema: nil, name: "match", offset: start)
+            facts.functions.append(use)
+            columns.append(try matchAgainst())
+            return Expression(.function(use, columns), start..<lastEnd)
         case .default where !opens:
             advance()
             return Expression(.operation(.other, []), start..<lastEnd)

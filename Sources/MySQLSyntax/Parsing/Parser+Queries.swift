@@ -265,7 +265,9 @@ extension Parser {
         if accept(.group) {
             try expect(.by)
             result.groups = try orderList()
-            if accept(.with) { try expect(.rollup) }
+            if accept(.with) {
+                guard accept(any: [.rollup, .cube]) != nil else { throw fail("expected ROLLUP") }
+            }
         }
         if accept(.having) { result.having = try expression() }
         if at(.window), accept(.window) {

@@ -52,7 +52,11 @@ extension Parser {
     private mutating func typeAttributes() throws(Unparsed) {
         while true {
             if accept(any: [.unsigned, .signed, .zerofill, .ascii, .unicode, .byte, .binary]) != nil { continue }
-            if accept(.character, .set) || accept(.charset) {
+            if accept(.compressed) {
+                if accept(.equal) { _ = try name() }
+                continue
+            }
+            if accept(.character, .set) || accept(.char, .set) || accept(.charset) {
                 try charset()
                 continue
             }

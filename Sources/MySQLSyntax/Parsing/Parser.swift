@@ -1,6 +1,6 @@
 /// Reads one statement after the other by recursive descent. What it does not know for certain it throws as ``Unparsed``.
 struct Parser {
-    let server: Server
+    var server: Server
     let limits: ParseLimits
     var lexer: Lexer
     /// Of the statement so far read; the last is a `;` or the end.
@@ -38,6 +38,7 @@ struct Parser {
                     guard token.kind == .end || token.symbol == .semicolon else { throw fail("more than the statement") }
                     finish()
                     result.statements.append(facts)
+                    if tokensFollow { try readAsSettingsSay() }
                 } else if token.symbol == .semicolon, tokensFollow {
                     throw fail("an empty statement")
                 }
@@ -52,9 +53,36 @@ struct Parser {
     private var tokensFollow: Bool {
         var ahead = lexer
         ahead.startStatement()
+        guard token.kind != .end else { return false }
         guard let next = try? ahead.next() else { return true }
         return next.kind != .end
     }
+
+    /// What a statement of the text changes holds for those behind it; where that cannot be known, they are not read.
+    private mutating func readAsSettingsSay() throws(Unparsed) {
+        let changes = facts.settings + facts.inner.flatMap(\.settings)
+        let runsUnseen = facts.runs != nil && facts.kinds.contains("execute") || facts.kinds.contains("call") || facts.kinds.contains("compound")
+        guard !runsUnseen, !(facts.flags.contains(.opaque) && facts.kinds.contains("execute")) else {
+            throw fail("statements behind one that may change how they are read")
+        }
+        for setting in changes where setting.scope == .session {
+            switch setting.name {
+            case "sql_mode":
+                guard facts.inner.isEmpty, let value = setting.value, let mode = SQLMode(names: value),
+                    mode.isDisjoint(with: [.oracle, .mssql])
+                else { throw fail("statements behind a sql_mode that is not known") }
+                server.mode = mode
+                lexer.server.mode = mode
+            case "names", "character_set", "character_set_client":
+                guard let value = setting.value?.lowercased(), Self.plainCharsets.contains(value) else {
+                    throw fail("statements behind a character set that is not known")
+                }
+            default: continue
+            }
+        }
+    }
+
+    private static let plainCharsets: Set<String> = ["utf8", "utf8mb3", "utf8mb4", "latin1", "ascii", "binary", "latin2", "cp1250", "cp1251"]
 
     /// Reads on to the next `;`. False at the end of the text.
     private mutating func readStatement() throws(Unparsed) -> Bool {
