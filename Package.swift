@@ -66,6 +66,8 @@ let package = Package(
         room("GatehouseCore", [nioCore]),
         room("Identity", ["GatehouseCore", jwtKit, httpClient, crypto, nioCore, nioSSL, nioHTTP1]),
         room("Analysis", ["GatehouseCore", "CPgQuery"]),
+        // The language of MySQL and MariaDB: it knows nothing of the house.
+        room("MySQLSyntax", []),
         room("Policy", ["GatehouseCore", crypto]),
         room("Masking", ["GatehouseCore", "CScan", crypto, nioCore]),
         room("Recording", ["GatehouseCore", "CGatehouse", "CZstd", crypto, logging, nioCore]),
@@ -85,7 +87,8 @@ let package = Package(
         room(
             "Console",
             [
-                "GatehouseCore", "Identity", "Policy", "Catalog", "Recording", "Review", hummingbird, hummingbirdCore, hummingbirdTLS, crypto, nioCore,
+                "GatehouseCore", "Identity", "Policy", "Catalog", "Recording", "Review", hummingbird, hummingbirdCore, hummingbirdTLS,
+                crypto, nioCore,
                 nioSSL, logging, metrics,
             ],
             // docs/openapi.yaml, which the API serves; in the program itself, so that it needs no file beside it.
@@ -94,7 +97,8 @@ let package = Package(
             name: "gatehouse",
             dependencies: [
                 "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Catalog", "Relay",
-                "Outward", "Postgres", "Review", "S3", "Secrets", "Settings", "Console", argumentParser, httpClient, jwtKit, x509, crypto, logging, metrics,
+                "Outward", "Postgres", "Review", "S3", "Secrets", "Settings", "Console", argumentParser, httpClient, jwtKit, x509, crypto,
+                logging, metrics,
                 nioCore, nioPosix, nioSSL,
             ],
             swiftSettings: strict),
@@ -111,6 +115,7 @@ let package = Package(
         suite("GatehouseCore", []),
         suite("Identity", ["GatehouseCore", "ProviderSupport", crypto, cryptoExtras, hummingbird, logging]),
         suite("Analysis", ["GatehouseCore"]),
+        suite("MySQLSyntax", []),
         suite("Policy", ["GatehouseCore"]),
         suite("Masking", ["GatehouseCore", "CScan", nioCore]),
         suite("Recording", ["GatehouseCore", "StoreConformance", crypto, logging, nioCore], exclude: ["reader.py"]),
@@ -132,7 +137,8 @@ let package = Package(
         suite(
             "Console",
             [
-                "GatehouseCore", "ProviderSupport", "Identity", "Policy", "Catalog", "Recording", "Review", crypto, hummingbird, nioSSL, x509, yams, logging, metrics,
+                "GatehouseCore", "ProviderSupport", "Identity", "Policy", "Catalog", "Recording", "Review", crypto, hummingbird, nioSSL,
+                x509, yams, logging, metrics,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         .testTarget(name: "CommandsTests", dependencies: ["gatehouse", "GatehouseCore", "Recording", "Review"], swiftSettings: strict),
@@ -159,12 +165,13 @@ if Context.environment["GATEHOUSE_FUZZ"] == "1" {
     package.targets += [
         .target(name: "CFuzz", path: "Fuzz/CFuzz"),
         fuzz("FuzzSQL", path: "Fuzz/SQL", ["GatehouseCore", "Analysis"]),
+        fuzz("FuzzMySQLSyntax", path: "Fuzz/MySQLSyntax", ["MySQLSyntax"]),
         fuzz("FuzzStartup", path: "Fuzz/Startup", ["GatehouseCore", "Postgres", nioCore]),
         fuzz("FuzzDetectors", path: "Fuzz/Detectors", ["Masking", nioCore]),
         fuzz("FuzzMasks", path: "Fuzz/Masks", ["Masking"]),
         fuzz("FuzzRelay", path: "Fuzz/Relay", ["GatehouseCore", "Analysis", "Masking", "Postgres", "Recording", nioCore]),
     ]
-    for target in package.targets where ["Analysis", "Postgres", "Masking"].contains(target.name) {
+    for target in package.targets where ["Analysis", "MySQLSyntax", "Postgres", "Masking"].contains(target.name) {
         target.swiftSettings = strict + [.unsafeFlags(["-sanitize=fuzzer"])]
     }
 }

@@ -42,7 +42,9 @@ import Testing
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return Int(truncatingIfNeeded: state >> 33) % max(bound, 1)
         }
-        let pieces = ["(", ")", "'", "`", "\"", "/*", "*/", "/*!", ";", "\\", "\0", "--", "#", "@", ".", ",", " SELECT ", " END ", "1", "\u{E9}"]
+        let pieces = [
+            "(", ")", "'", "`", "\"", "/*", "*/", "/*!", ";", "\\", "\0", "--", "#", "@", ".", ",", " SELECT ", " END ", "1", "\u{E9}",
+        ]
         for _ in 0..<400 {
             var text = Array(seed.utf8)
             for _ in 0...random(6) {
@@ -60,7 +62,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "(", "SELECT (", "SELECT (SELECT ", "SELECT ((((", "SELECT f(", "SELECT - (", "SELECT NOT (", "SELECT CASE WHEN ", "SELECT * FROM (",
+        "(", "SELECT (", "SELECT (SELECT ", "SELECT ((((", "SELECT f(", "SELECT - (", "SELECT NOT (", "SELECT CASE WHEN ",
+        "SELECT * FROM (",
         "SELECT * FROM ((SELECT ", "WITH a AS (", "SELECT 1 UNION (", "SELECT 1 IN (", "SELECT @a := ", "SELECT a BETWEEN ", "EXPLAIN ",
         "SET STATEMENT a = 1 FOR ", "SELECT * FROM JSON_TABLE(", "CREATE PROCEDURE p() BEGIN BEGIN ", "SELECT 1 = (", "SELECT {d ",
         "SELECT INTERVAL ", "SELECT * FROM t JOIN (", "ALTER TABLE t PARTITION BY (", "INSERT INTO t (", "SELECT 1 LIKE ", "SELECT BINARY ",

@@ -6,7 +6,8 @@ import Testing
     @Test(arguments: [
         #"SELECT "a" FROM "t" ⟹ select r:t"#, #"SELECT "a""b" FROM t ⟹ select r:t"#, #"SELECT 'a"b' FROM "t;u" ⟹ select r:t;u"#,
         #"SELECT 1 FROM t WHERE a = "b"; DROP TABLE t ⟹ select r:t; drop.table d:t"#, #"SELECT "a ⟹ unparsed"#,
-        #"SELECT @"a b" ⟹ select @a b"#, #"SELECT "\" FROM t -- " ⟹ select r:t"#, #"DELETE FROM t WHERE "a" = "a" ⟹ delete w:t where-constant"#,
+        #"SELECT @"a b" ⟹ select @a b"#, #"SELECT "\" FROM t -- " ⟹ select r:t"#,
+        #"DELETE FROM t WHERE "a" = "a" ⟹ delete w:t where-constant"#,
     ])
     func doubleQuotesMayQuoteNames(line: String) throws {
         try check(line[...], Server(flavour: .mariadb, version: 101_119, mode: .ansiQuotes))
@@ -34,7 +35,8 @@ import Testing
         "SELECT /*+ x ' */ 1 FROM t /* ' */ , u ⟹ unparsed", "SELECT 1 MEMBER OF ('[1]') ⟹ select",
         "WITH RECURSIVE c AS (SELECT * FROM d), d AS (SELECT 1) SELECT * FROM c ⟹ select r:d",
         "WITH c AS (SELECT 1 AS a FROM u) DELETE FROM t WHERE a IN (SELECT a FROM c) ⟹ delete+select r:u w:t where-present",
-        "SELECT rank() OVER (ORDER BY a) FROM t ⟹ select r:t rank()", "INSERT INTO t VALUES (1) AS n ON DUPLICATE KEY UPDATE a = n.a ⟹ insert+update w:t",
+        "SELECT rank() OVER (ORDER BY a) FROM t ⟹ select r:t rank()",
+        "INSERT INTO t VALUES (1) AS n ON DUPLICATE KEY UPDATE a = n.a ⟹ insert+update w:t",
         "SELECT * FROM t FOR UPDATE OF t SKIP LOCKED ⟹ select r:t", "SET PERSIST x = 1 ⟹ set persist.x:=1",
         "EXPLAIN ANALYZE SELECT * FROM t ⟹ explain+explain.analyze+select r:t",
     ])

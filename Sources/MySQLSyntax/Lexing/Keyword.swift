@@ -95,6 +95,7 @@ public enum Keyword: UInt16, Sendable, Hashable, CaseIterable {
 
     static func find(_ bytes: ArraySlice<UInt8>) -> Keyword? {
         guard bytes.count <= longest else { return nil }
-        return spellings[key(bytes)]?.first { $0.spelling.count == bytes.count && zip($0.spelling, bytes).allSatisfy { $0 == lower($1) } }?.keyword
+        return spellings[key(bytes)]?.first { $0.spelling.count == bytes.count && zip($0.spelling, bytes).allSatisfy { $0 == lower($1) } }?
+            .keyword
     }
 }

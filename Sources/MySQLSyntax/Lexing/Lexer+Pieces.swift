@@ -146,7 +146,9 @@ extension Lexer {
             return Token(.doubleAt, start, at)
         case UInt8(ascii: "'"), UInt8(ascii: "\""):
             // A name in double quotes is cut in the same way but for backslashes.
-            if peek() == UInt8(ascii: "\""), server.mode.contains(.ansiQuotes) { _ = try quotedName(peek()) } else {
+            if peek() == UInt8(ascii: "\""), server.mode.contains(.ansiQuotes) {
+                _ = try quotedName(peek())
+            } else {
                 _ = try quoted(peek(), kind: .string)
             }
         case UInt8(ascii: "`"): _ = try quotedName(peek())

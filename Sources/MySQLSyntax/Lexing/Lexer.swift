@@ -72,7 +72,9 @@ struct Lexer {
             return dot()
         case UInt8(ascii: "@"): return try variable()
         case UInt8(ascii: "\\"):
-            guard peek(1) == UInt8(ascii: "N"), server.isMariaDB || (server.version ?? 99_999) < 80_000 else { throw fail("stray backslash") }
+            guard peek(1) == UInt8(ascii: "N"), server.isMariaDB || (server.version ?? 99_999) < 80_000 else {
+                throw fail("stray backslash")
+            }
             at += 2
             return Token(.null, start, at)
         case UInt8(ascii: "n"), UInt8(ascii: "N"):

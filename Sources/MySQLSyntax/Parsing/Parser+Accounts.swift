@@ -32,7 +32,9 @@ extension Parser {
                 try expect(.rightParen)
                 continue
             }
-            guard [.word, .name, .quotedName, .string, .userVariable].contains(token.kind) || at(.comma) else { throw fail("expected a privilege") }
+            guard [.word, .name, .quotedName, .string, .userVariable].contains(token.kind) || at(.comma) else {
+                throw fail("expected a privilege")
+            }
             advance()
         }
     }
@@ -83,7 +85,9 @@ extension Parser {
             switch token.kind {
             case .word, .name, .quotedName, .userVariable, .integer, .decimal: break
             default:
-                guard at(.comma) || at(.leftParen) || at(.rightParen) || at(.dot) || at(.equal) || at(Symbol.minus) else { throw fail("no part of an account statement") }
+                guard at(.comma) || at(.leftParen) || at(.rightParen) || at(.dot) || at(.equal) || at(Symbol.minus) else {
+                    throw fail("no part of an account statement")
+                }
             }
             advance()
         }
@@ -150,7 +154,8 @@ extension Parser {
 
     private func takeScope(_ name: inout String) -> Setting.Scope {
         for (prefix, scope) in [
-            ("global.", Setting.Scope.global), ("session.", .session), ("local.", .session), ("persist.", .persist), ("persist_only.", .persist),
+            ("global.", Setting.Scope.global), ("session.", .session), ("local.", .session), ("persist.", .persist),
+            ("persist_only.", .persist),
         ] where name.hasPrefix(prefix) {
             name.removeFirst(prefix.count)
             return scope
@@ -160,7 +165,9 @@ extension Parser {
 
     private mutating func setVariable() throws(Unparsed) {
         var scope = Setting.Scope.session
-        if let word = token.keyword, [.global, .session, .local, .persist, .persistOnly].contains(word), peek(1).symbol != .equal, peek(1).symbol != .dot {
+        if let word = token.keyword, [.global, .session, .local, .persist, .persistOnly].contains(word), peek(1).symbol != .equal,
+            peek(1).symbol != .dot
+        {
             advance()
             scope = word == .global ? .global : word == .persist || word == .persistOnly ? .persist : .session
         }

@@ -19,7 +19,9 @@ extension Parser {
         } while accept(.comma)
         while !atEnd {
             guard token.kind == .word, ![.select, .insert, .update, .delete, .table].contains(token.keyword) else {
-                guard token.isLiteral || at(.comma) || at(.leftParen) || at(.rightParen) || isName(token) else { throw fail("more than the statement") }
+                guard token.isLiteral || at(.comma) || at(.leftParen) || at(.rightParen) || isName(token) else {
+                    throw fail("more than the statement")
+                }
                 advance()
                 continue
             }
@@ -183,7 +185,9 @@ extension Parser {
             facts.kinds.insert("purge")
             openScope()
             try passOver(to: at(.binary) || at(.master) ? peek(2).keyword == .before ? .before : .to : .logs)
-            if accept(.before) { _ = try expression() } else {
+            if accept(.before) {
+                _ = try expression()
+            } else {
                 try expect(.to)
                 try string()
             }
@@ -200,7 +204,9 @@ extension Parser {
         repeat {
             let at = try table(.maintain)
             facts.tables[at].alias = try lockAlias()
-            if accept(.read) { _ = accept(.local) } else {
+            if accept(.read) {
+                _ = accept(.local)
+            } else {
                 _ = accept(.lowPriority)
                 try expect(.write)
                 _ = accept(.concurrent)

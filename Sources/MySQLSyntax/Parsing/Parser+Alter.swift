@@ -194,7 +194,9 @@ extension Parser {
             did("alter_index")
             try ifExists()
             _ = try name()
-            if accept(.not) { try expect(.ignored) } else {
+            if accept(.not) {
+                try expect(.ignored)
+            } else {
                 guard accept(any: [.visible, .invisible, .ignored]) != nil else { throw fail("expected VISIBLE or INVISIBLE") }
             }
             return
@@ -343,7 +345,9 @@ extension Parser {
             facts.runs = try name()
             return
         }
-        if let sort = accept(any: [.server, .tablespace, .undo, .logfile, .resource, .spatial]) { return try loose("drop.\(sort.spelling)") }
+        if let sort = accept(any: [.server, .tablespace, .undo, .logfile, .resource, .spatial]) {
+            return try loose("drop.\(sort.spelling)")
+        }
         throw fail("no object that is known")
     }
 

@@ -179,7 +179,9 @@ extension Parser {
         try expect(.leftParen)
         let value = try bits(0)
         if accept(.in) {
-            if accept(.boolean) { try expect(.mode) } else {
+            if accept(.boolean) {
+                try expect(.mode)
+            } else {
                 try expect(.natural)
                 try expect(.language)
                 try expect(.mode)
@@ -205,7 +207,9 @@ extension Parser {
             result += try orderList()
             try expect(.rightParen)
         }
-        if at(.from), peek(1).keyword == .first || peek(1).keyword == .last, peek(2).keyword != nil, peek(2).keyword == .over || peek(2).keyword == .respect || peek(2).keyword == .ignore {
+        if at(.from), peek(1).keyword == .first || peek(1).keyword == .last, peek(2).keyword != nil,
+            peek(2).keyword == .over || peek(2).keyword == .respect || peek(2).keyword == .ignore
+        {
             advance()
             advance()
         }

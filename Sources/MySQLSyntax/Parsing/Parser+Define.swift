@@ -152,7 +152,9 @@ extension Parser {
     private func isOption(_ ahead: Int) -> Bool {
         let next = peek(ahead)
         if next.keyword == .with { return peek(ahead + 1).keyword == .system }
-        if next.keyword == .union { return peek(ahead + 1).symbol == .equal || peek(ahead + 1).symbol == .leftParen && isName(peek(ahead + 2)) }
+        if next.keyword == .union {
+            return peek(ahead + 1).symbol == .equal || peek(ahead + 1).symbol == .leftParen && isName(peek(ahead + 2))
+        }
         if next.keyword == .default { return [.character, .charset, .collate, .encryption].contains(peek(ahead + 1).keyword) }
         if next.keyword == .data || next.keyword == .index { return peek(ahead + 1).keyword == .directory }
         if next.keyword == .character { return peek(ahead + 1).keyword == .set }

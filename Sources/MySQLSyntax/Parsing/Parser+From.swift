@@ -27,7 +27,9 @@ extension Parser {
             if natural { for index in first..<select.from.count { select.from[index].isNatural = true } }
             // Several in a row close joins that were opened before: `a JOIN b JOIN c ON x ON y`.
             while (at(.on) && !isOnDuplicate) || at(.using) {
-                if accept(.on) { select.joinConditions.append(try expression()) } else {
+                if accept(.on) {
+                    select.joinConditions.append(try expression())
+                } else {
                     advance()
                     let names = try parenthesisedNames()
                     for index in first..<select.from.count {
@@ -35,7 +37,8 @@ extension Parser {
                         select.from[index].using += names
                     }
                     for name in names {
-                        facts.columns.append(ColumnUse(name: ColumnName(qualifier: [], name: name), scope: currentScope, offset: token.start))
+                        facts.columns.append(
+                            ColumnUse(name: ColumnName(qualifier: [], name: name), scope: currentScope, offset: token.start))
                     }
                 }
             }
@@ -100,7 +103,9 @@ extension Parser {
     private var parenthesesHoldQuery: Bool {
         var opens = 0
         while peek(opens).symbol == .leftParen { opens += 1 }
-        guard [.select, .with, .values].contains(peek(opens).keyword) || (!server.isMariaDB && peek(opens).keyword == .table) else { return false }
+        guard [.select, .with, .values].contains(peek(opens).keyword) || (!server.isMariaDB && peek(opens).keyword == .table) else {
+            return false
+        }
         guard opens > 1 else { return true }
         // What follows the innermost parenthesis that closes.
         var nesting = 0

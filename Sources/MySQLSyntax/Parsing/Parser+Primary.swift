@@ -117,7 +117,8 @@ extension Parser {
             parts.append(try nameBehindDot())
         }
         if at(.leftParen), parts.count <= 2, !isLed {
-            return try call(FunctionUse(schema: parts.count == 2 ? parts[0] : nil, name: parts[parts.count - 1].lowercased(), offset: offset))
+            return try call(
+                FunctionUse(schema: parts.count == 2 ? parts[0] : nil, name: parts[parts.count - 1].lowercased(), offset: offset))
         }
         let column = ColumnName(qualifier: Array(parts.dropLast()), name: parts[parts.count - 1])
         facts.columns.append(ColumnUse(name: column, scope: currentScope, offset: offset))

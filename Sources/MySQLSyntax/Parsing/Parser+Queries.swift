@@ -186,10 +186,14 @@ extension Parser {
                 if !server.isMariaDB, accept(.of) { _ = try names() }
             }
             facts.flags.insert(.locksRows)
-            if accept(.skip) { try expect(.locked) } else if at(.wait) {
+            if accept(.skip) {
+                try expect(.locked)
+            } else if at(.wait) {
                 advance()
                 try integer()
-            } else { _ = accept(.nowait) }
+            } else {
+                _ = accept(.nowait)
+            }
         }
     }
 
@@ -226,7 +230,9 @@ extension Parser {
                 if accept(.terminated) || accept(.enclosed) || accept(.escaped) {
                 } else if accept(.optionally) {
                     try expect(.enclosed)
-                } else { break }
+                } else {
+                    break
+                }
                 try expect(.by)
                 try string()
             }

@@ -126,7 +126,9 @@ extension Parser {
         if accept(.sqlstate) {
             _ = accept(.value)
             try string()
-        } else if !at(.set), !atEnd { _ = try name() }
+        } else if !at(.set), !atEnd {
+            _ = try name()
+        }
         guard accept(.set) else { return }
         repeat {
             _ = try name()
@@ -247,18 +249,24 @@ extension Parser {
     }
 
     private mutating func xa() throws(Unparsed) {
-        guard let verb = accept(any: [.begin, .start, .end, .prepare, .commit, .rollback, .recover]) else { throw fail("no statement of XA") }
+        guard let verb = accept(any: [.begin, .start, .end, .prepare, .commit, .rollback, .recover]) else {
+            throw fail("no statement of XA")
+        }
         facts.kinds.insert("transaction.xa.\(verb.spelling)")
         if verb == .recover {
             if accept(.format) {
                 try expect(.equal)
                 try string()
-            } else if accept(.convert) { try expect(.xid) }
+            } else if accept(.convert) {
+                try expect(.xid)
+            }
             return
         }
         for part in 0..<3 {
             if part > 0, !accept(.comma) { break }
-            if part == 2 { try integer() } else {
+            if part == 2 {
+                try integer()
+            } else {
                 guard token.isLiteral else { throw fail("expected a string") }
                 advance()
             }

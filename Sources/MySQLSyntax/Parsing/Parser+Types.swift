@@ -211,7 +211,9 @@ extension Parser {
     mutating func keyParts() throws(Unparsed) {
         try expect(.leftParen)
         repeat {
-            if at(.leftParen) { _ = try parenthesised(asList: false) } else {
+            if at(.leftParen) {
+                _ = try parenthesised(asList: false)
+            } else {
                 let offset = token.start
                 let name = try name()
                 facts.columns.append(ColumnUse(name: ColumnName(qualifier: [], name: name), scope: currentScope, offset: offset))

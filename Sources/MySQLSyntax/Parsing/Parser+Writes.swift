@@ -81,11 +81,15 @@ extension Parser {
         guard server.isMariaDB, accept(.returning) else { return }
         facts.kinds.insert("select")
         repeat {
-            if accept(.star) { facts.flags.insert(.star) } else {
+            if accept(.star) {
+                facts.flags.insert(.star)
+            } else {
                 _ = try expression()
                 if accept(.as) {
                     if token.kind == .string { advance() } else { _ = try name() }
-                } else if atName || token.kind == .string { advance() }
+                } else if atName || token.kind == .string {
+                    advance()
+                }
             }
         } while accept(.comma)
     }
@@ -225,7 +229,9 @@ extension Parser {
         for target in targets {
             let named = (first..<end).filter { index in
                 let table = facts.tables[index]
-                guard table.scope == block.scope, (table.alias ?? table.name.name).lowercased() == target.name.name.lowercased() else { return false }
+                guard table.scope == block.scope, (table.alias ?? table.name.name).lowercased() == target.name.name.lowercased() else {
+                    return false
+                }
                 guard let database = target.name.database, table.alias == nil else { return true }
                 return table.name.database == nil || table.name.database?.lowercased() == database.lowercased()
             }
@@ -277,7 +283,9 @@ extension Parser {
                 if token.kind == .userVariable {
                     facts.variablesWritten.insert(spelled(token))
                     advance()
-                } else { _ = try columnOrCall() }
+                } else {
+                    _ = try columnOrCall()
+                }
             } while accept(.comma)
             try expect(.rightParen)
         }

@@ -29,8 +29,12 @@ struct Parser {
     mutating func text() -> ParsedText {
         var result = ParsedText()
         do throws(Unparsed) {
-            guard bytes.count <= limits.textBytes else { throw Unparsed(reason: "text is longer than \(limits.textBytes) bytes", offset: 0) }
-            guard server.mode.isDisjoint(with: [.oracle, .mssql]) else { throw Unparsed(reason: "a sql_mode with another grammar", offset: 0) }
+            guard bytes.count <= limits.textBytes else {
+                throw Unparsed(reason: "text is longer than \(limits.textBytes) bytes", offset: 0)
+            }
+            guard server.mode.isDisjoint(with: [.oracle, .mssql]) else {
+                throw Unparsed(reason: "a sql_mode with another grammar", offset: 0)
+            }
             while try readStatement() {
                 guard result.statements.count < limits.statements else { throw fail("more than \(limits.statements) statements") }
                 if token.kind != .end && token.symbol != .semicolon {
@@ -61,7 +65,8 @@ struct Parser {
     /// What a statement of the text changes holds for those behind it; where that cannot be known, they are not read.
     private mutating func readAsSettingsSay() throws(Unparsed) {
         let changes = facts.settings + facts.inner.flatMap(\.settings)
-        let runsUnseen = facts.runs != nil && facts.kinds.contains("execute") || facts.kinds.contains("call") || facts.kinds.contains("compound")
+        let runsUnseen =
+            facts.runs != nil && facts.kinds.contains("execute") || facts.kinds.contains("call") || facts.kinds.contains("compound")
         guard !runsUnseen, !(facts.flags.contains(.opaque) && facts.kinds.contains("execute")) else {
             throw fail("statements behind one that may change how they are read")
         }
@@ -82,7 +87,9 @@ struct Parser {
         }
     }
 
-    private static let plainCharsets: Set<String> = ["utf8", "utf8mb3", "utf8mb4", "latin1", "ascii", "binary", "latin2", "cp1250", "cp1251"]
+    private static let plainCharsets: Set<String> = [
+        "utf8", "utf8mb3", "utf8mb4", "latin1", "ascii", "binary", "latin2", "cp1250", "cp1251",
+    ]
 
     /// Reads on to the next `;`. False at the end of the text.
     private mutating func readStatement() throws(Unparsed) -> Bool {
@@ -105,7 +112,9 @@ struct Parser {
         while true {
             let next = try lexer.next()
             tokens.append(next)
-            guard spent + tokens.count <= limits.tokens else { throw Unparsed(reason: "more than \(limits.tokens) tokens", offset: next.start) }
+            guard spent + tokens.count <= limits.tokens else {
+                throw Unparsed(reason: "more than \(limits.tokens) tokens", offset: next.start)
+            }
             if next.kind == .end || next.symbol == .semicolon { return }
         }
     }
