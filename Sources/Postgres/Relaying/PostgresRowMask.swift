@@ -16,6 +16,16 @@ struct PostgresRowMask {
         self.original = original
     }
 
+    /// The mask where it alone changes rows, and whether what came is kept.
+    var plain: (mask: RowMask, keepsOriginal: Bool)? {
+        guard let mask, detection == nil else { return nil }
+        switch original {
+        case .nothing: return (mask, false)
+        case .asItCame: return (mask, true)
+        case .masked: return nil
+        }
+    }
+
     /// What becomes of a row.
     enum Outcome {
         /// It goes on as it came.

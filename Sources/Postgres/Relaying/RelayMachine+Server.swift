@@ -49,6 +49,7 @@ extension RelayMachine {
                     if serverRemainder > 0 { return .needsBytes }
                     continue
                 }
+                if header.type == Backend.dataRow, maskRows(input, &run, &replacement, &sink) { continue }
             }
             guard available >= header.totalLength else { return .needsBytes }
             switch try receive(header, input, run.cursor) {
@@ -69,6 +70,21 @@ extension RelayMachine {
             case .needsCatalog: return .needsCatalog
             }
         }
+    }
+
+    /// Masks many rows at once where nothing else has to be known of each; false where the next one has to be looked at by itself.
+    private mutating func maskRows(
+        _ input: ByteBuffer, _ run: inout Run, _ replacement: inout Replacing, _ sink: inout some RelaySink
+    ) -> Bool {
+        guard rowMaskIsDecided, let (mask, keepsOriginal) = rowMask?.plain, !judge.countsMaskedValues else { return false }
+        run.flushToClient(input, &sink)
+        let (rows, bytes) = replacement.addRows(
+            in: input, from: run.cursor, maximum: limits.messageBytes, by: mask, keepsOriginal: keepsOriginal, &sink)
+        guard rows > 0 else { return false }
+        counters.rows &+= numericCast(rows)
+        run.cursor += bytes
+        run.start = run.cursor
+        return true
     }
 
     enum ServerStep {

@@ -38,10 +38,7 @@ struct Replacing {
         switch keeping {
         case .nothing: break
         case .asItCame:
-            // From the first of them on: as long as none is sent, each follows the one before.
-            let first = start - original
-            kept = .other(input.getSlice(at: first, length: original + count) ?? ByteBuffer())
-            isSlice = true
+            keepSlice(of: input, upTo: start + count, length: original + count)
         case .other(let more):
             if case .other(var before) = kept {
                 kept = .nothing
@@ -56,6 +53,60 @@ struct Replacing {
         original += count
         if bytes.readableBytes == 0 { bytes = more } else { bytes.writeImmutableBuffer(more) }
         if bytes.readableBytes > Self.most || original > Self.mostOriginal { flush(&sink) }
+    }
+
+    /// Masks the whole rows that `input` holds from `start` on, straight into what is gathered: as many as are sound and fit. None of
+    /// them: the next message is something else, or has to go the long way.
+    mutating func addRows(
+        in input: ByteBuffer, from start: Int, maximum: Int, by mask: RowMask, keepsOriginal: Bool, _ sink: inout some RelaySink
+    ) -> (rows: Int, bytes: Int) {
+        let keeping = keepsOriginal ? Kept.asItCame : .nothing
+        let isFull = bytes.readableBytes > Self.most / 2 || original > Self.mostOriginal / 2
+        if original > 0, isFull || reason != .mask || !isKept(like: keeping) { flush(&sink) }
+        var rows = 0
+        var position = start
+        let end = min(input.writerIndex, start + Self.mostOriginal / 2)
+        guard start >= 0, start < end else { return (0, 0) }
+        input.withVeryUnsafeBytes { all in
+            let room = min((end - start) / 4 * 5, Self.most / 2) + 1_024
+            bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { output in
+                var written = 0
+                while let length = Self.rowLength(all, position, end), length <= maximum,
+                    let room = mask.room(for: length), output.count - written >= room + MessageHeader.size
+                {
+                    let body = position + MessageHeader.size
+                    let row = UnsafeRawBufferPointer(rebasing: all[body..<(body + length)])
+                    let space = UnsafeMutableRawBufferPointer(rebasing: output[(written + MessageHeader.size)...])
+                    guard let count = try? mask.mask(row: row, to: space) else { break }
+                    output[written] = Backend.dataRow
+                    output.storeBytes(of: Int32(clamping: count + 4).bigEndian, toByteOffset: written + 1, as: Int32.self)
+                    written += MessageHeader.size + count
+                    position = body + length
+                    rows += 1
+                }
+                return written
+            }
+        }
+        guard rows > 0 else { return (0, 0) }
+        let taken = position - start
+        if keepsOriginal { keepSlice(of: input, upTo: position, length: original + taken) }
+        reason = .mask
+        original += taken
+        return (rows, taken)
+    }
+
+    /// The length of the body of a DataRow that is at `position` as a whole.
+    private static func rowLength(_ all: UnsafeRawBufferPointer, _ position: Int, _ end: Int) -> Int? {
+        guard end - position >= MessageHeader.size, all[position] == Backend.dataRow else { return nil }
+        let length = Int(Int32(bigEndian: all.loadUnaligned(fromByteOffset: position + 1, as: Int32.self)))
+        guard length >= 4, length < end - position else { return nil }
+        return length - 4
+    }
+
+    /// From the first of what is gathered on: as long as none is sent, each message follows the one before.
+    private mutating func keepSlice(of input: ByteBuffer, upTo end: Int, length: Int) {
+        kept = .other(input.getSlice(at: end - length, length: length) ?? ByteBuffer())
+        isSlice = true
     }
 
     /// What is kept is a piece of the input.

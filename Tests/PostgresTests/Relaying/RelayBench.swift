@@ -19,6 +19,8 @@ final class CollectingSink: RelaySink {
     private(set) var hiddenBytes = 0
     private(set) var hiddenValues = 0
     private(set) var reasons: [HiddenMessage.Reason] = []
+    /// Of what was hidden: whether it is kept for break-glass recipients.
+    private(set) var keepsHidden: [Bool] = []
     private(set) var injected: [String] = []
     private(set) var replaced: [Replacement] = []
     private(set) var swallowed = 0
@@ -50,6 +52,7 @@ final class CollectingSink: RelaySink {
             at = message.offset + message.length
             hiddenBytes += message.length
             hiddenValues += message.items
+            keepsHidden.append(message.keepsOriginal)
             if reasons.last != message.reason { reasons.append(message.reason) }
         }
         recorded += all[at...]
@@ -89,6 +92,7 @@ final class CollectingSink: RelaySink {
         held = []
         recorded = []
         reasons = []
+        keepsHidden = []
         hiddenBytes = 0
         hiddenValues = 0
         verdicts = []
@@ -263,6 +267,7 @@ final class ScriptedJudge: RelayJudge {
     func spend(on judgement: Judgement) { spent.append(judgement.verdict.rule) }
     var countsMaskedValues = false
     var keepsTexts = false
+    var keepsClientOriginals = false
 
     func heldSession(_ verdict: Verdict) -> Judgement {
         Judgement(actions: [Action(kinds: ["session"])], verdict: verdict, record: [], epoch: epoch, mayRevealMasked: false, analysis: nil)
