@@ -101,8 +101,8 @@ final class SessionOutput: RelaySink {
         stageForClient(bytes)
     }
 
-    func replaceForClient(original: Int, by bytes: ByteBuffer, because reason: Replacement) {
-        recorder.recordServer(bytes, insteadOf: original, because: reason.rawValue)
+    func replaceForClient(original: Int, by bytes: ByteBuffer, recording recorded: ByteBuffer, because reason: Replacement) {
+        recorder.recordServer(recorded, insteadOf: original, because: reason.rawValue)
         stageForClient(bytes)
     }
 

@@ -1,4 +1,5 @@
 import GatehouseCore
+import Masking
 import NIOCore
 import Testing
 

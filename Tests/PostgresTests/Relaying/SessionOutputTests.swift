@@ -83,7 +83,7 @@ import Testing
         let sender = Sender(try recorder(journal))
         for _ in 0..<2 {
             sender.output.original(.server, ByteBuffer(string: "secret"), recorded: answer.readableBytes)
-            sender.output.replaceForClient(original: 6, by: answer, because: .mask)
+            sender.output.replaceForClient(original: 6, by: answer, recording: answer, because: .mask)
         }
         try journal.commit()
         journal.close()
@@ -119,7 +119,7 @@ import Testing
         sender.output.hold(query, hiding: [])
         sender.output.inject(query, because: "rule")
         sender.output.passToClient(answer)
-        sender.output.replaceForClient(original: 9, by: answer, because: .mask)
+        sender.output.replaceForClient(original: 9, by: answer, recording: answer, because: .mask)
         sender.output.swallow(4)
         #expect(sender.output.isDirty)
         #expect(sender.output.heldBytes == 2 * query.readableBytes + 2 * answer.readableBytes)
