@@ -60,5 +60,24 @@ extension IntegrationTests {
             #expect(said.shown.components(separatedBy: said.secret).count >= 4, "a cell, an error, a text: \(said.shown)")
             #expect(said.shown.contains("~ the client saw these values masked"))
         }
+
+        /// `otherwise: error`: told before it runs, and the session goes on.
+        @Test func whatCouldOnlyBeWithheldIsDenied() async throws {
+            let backstage = try await Backstage.shared()
+            var configuration = try backstage.configuration()
+            configuration.maskLines = ["otherwise: error"]
+            let gateway = try await Gateway.start(configuration)
+            let endpoint = gateway.endpoint("reader@orders", token: try backstage.provider.token(for: "bob"))
+            let said = try await endpoint.psql([
+                "-At", "-v", "ON_ERROR_STOP=0", "-c", "SELECT upper(ssn) FROM customers LIMIT 1", "-c",
+                "SELECT count(ssn) FROM customers LIMIT 1",
+                "-c", "SELECT name, ssn FROM customers WHERE id = 1",
+            ])
+            #expect(
+                said.errors.contains("denied by Gatehouse rule \"customer-ssn\": A part of the result must not be shown: column 1 (upper)"))
+            #expect(said.errors.contains("column 1 (count) cannot be masked: it is computed from the masked column public.customers.ssn"))
+            #expect(said.output.split(separator: "|").count == 2, "\(said.output)")
+            #expect(try await gateway.stop() == 0)
+        }
     }
 }

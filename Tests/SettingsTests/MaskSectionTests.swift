@@ -98,6 +98,13 @@ import Testing
             let policy = try load(text(", applies_to: \(view.rawValue)"), in: folder).settings.policy
             #expect(policy.masks.first?.view == view && policy.version != plain.version)
         }
+        let strict = try load(text(", otherwise: error"), in: folder).settings.policy
+        #expect(strict.masks.first?.otherwise == .error && strict.version != plain.version)
+        #expect(errors(text(", otherwise: erorr"), in: folder).contains { $0.contains("did you mean `error`") })
+        #expect(
+            errors(text(", applies_to: recording, otherwise: error"), in: folder).contains {
+                $0.contains("`masks[1].otherwise`: a mask of the recording alone")
+            })
         #expect(errors(text(", applies_to: recordings"), in: folder).contains { $0.contains("did you mean `recording`") })
         #expect(
             errors(text(", applies_to: client, keep_original: sealed"), in: folder).contains {

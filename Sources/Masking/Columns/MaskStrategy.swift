@@ -127,6 +127,12 @@ public struct ColumnMask: Sendable, Hashable {
     public init(type: UInt32, format: ValueFormat, strategy: MaskStrategy) {
         self.init(shape: ValueShape(oid: type), format: format, strategy: strategy)
     }
+
+    /// The type cannot hold what the strategy gives, so that every value becomes NULL. False where NULL is what was asked for.
+    public var withholdsEverything: Bool {
+        guard strategy != .null, case .null = PreparedMask(self) else { return false }
+        return true
+    }
 }
 
 /// What masking did to a stretch of data. The bytes that went on unchanged are the data's bytes less `bytesBefore`.

@@ -242,6 +242,14 @@ public struct MaskRule: Sendable, Hashable, Codable {
         case both
     }
 
+    /// What becomes of a result whose column a mask would have to withhold.
+    public enum Otherwise: String, Sendable, Hashable, Codable, CaseIterable {
+        /// Its values are NULL.
+        case null
+        /// The statement is denied before it runs.
+        case error
+    }
+
     /// What a strategy is told; nil is what it does without. Each belongs to one strategy, or a few: the loader checks that.
     public struct Options: Sendable, Hashable, Codable {
         /// Of partial: characters that stay at the beginning and at the end.
@@ -281,6 +289,8 @@ public struct MaskRule: Sendable, Hashable, Codable {
     public var keepOriginal: KeepOriginal?
     /// nil where nothing is said: both.
     public var appliesTo: View?
+    /// nil where nothing is said: NULL.
+    public var otherwise: Otherwise?
     /// Who may let a session see clear values for a time, and on which terms; nil: nobody.
     public var unmask: HoldTerms?
     /// Who sees clear values; nil: nobody.
@@ -291,7 +301,8 @@ public struct MaskRule: Sendable, Hashable, Codable {
 
     public init(
         id: String, columns: [ColumnPattern], strategy: Strategy, options: Options? = nil, keepOriginal: KeepOriginal? = nil,
-        appliesTo: View? = nil, except: Who? = nil, unmask: HoldTerms? = nil, where place: Where = Where(), sourceLine: Int? = nil
+        appliesTo: View? = nil, otherwise: Otherwise? = nil, except: Who? = nil, unmask: HoldTerms? = nil, where place: Where = Where(),
+        sourceLine: Int? = nil
     ) {
         self.id = id
         self.columns = columns
@@ -299,6 +310,7 @@ public struct MaskRule: Sendable, Hashable, Codable {
         self.options = options
         self.keepOriginal = keepOriginal
         self.appliesTo = appliesTo
+        self.otherwise = otherwise
         self.unmask = unmask
         self.except = except
         self.place = place
@@ -306,7 +318,7 @@ public struct MaskRule: Sendable, Hashable, Codable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, columns, strategy, options, keepOriginal, appliesTo, except, unmask
+        case id, columns, strategy, options, keepOriginal, appliesTo, otherwise, except, unmask
         case place = "where"
     }
 

@@ -142,7 +142,7 @@ extension ColumnMaskRule {
             id: mask.id,
             columns: mask.columns.map {
                 ColumnMaskRule.Pattern(schema: $0.schema.description, table: $0.table.description, column: $0.column.description)
-            }, strategy: strategy, domain: options.domain)
+            }, strategy: strategy, domain: options.domain, refusesToWithhold: mask.otherwise == .error)
     }
 }
 
@@ -168,6 +168,11 @@ extension SessionJudge {
                 return Verdict(
                     decision: .deny, rule: "gatehouse.mask", reason: reason, hint: "Read the columns with a SELECT instead.",
                     category: .masking)
+            }
+            if let withheld = catalog?.planner(for: viewRules.client)?.withheldResult(of: action, in: context) {
+                return Verdict(
+                    decision: .deny, rule: withheld.rule, reason: "A part of the result must not be shown: \(withheld.reason).",
+                    hint: "Leave it out, or read the column as it is: it comes masked.", category: .masking)
             }
             if action.kinds.contains("copy.to"), planner.mayRevealMasked(action, in: context),
                 case .deny(let reason) = copyPlan(of: action, among: actions, context)

@@ -22,6 +22,12 @@ extension SettingsReader {
         let keep: MaskRule.KeepOriginal? = section.choice("keep_original")
         if keep == .sealed { context.masksThatKeep.append((section.name("keep_original"), section.place(of: "keep_original"))) }
         let view = readView(section, keep)
+        let otherwise: MaskRule.Otherwise? = section.choice("otherwise")
+        if view == .recording, otherwise == .error {
+            problems.error(
+                section.place(of: "otherwise"),
+                "`\(section.name("otherwise"))`: a mask of the recording alone hides nothing from the client; remove it")
+        }
         let except = readOptionalWho(section, "except")
         if let except, except == Who() {
             problems.error(
@@ -32,7 +38,8 @@ extension SettingsReader {
         guard let id, let columns, let strategy else { return nil }
         return MaskRule(
             id: id, columns: columns, strategy: strategy, options: options == MaskRule.Options() ? nil : options,
-            keepOriginal: keep, appliesTo: view, except: except, unmask: unmask, where: place, sourceLine: section.place.line)
+            keepOriginal: keep, appliesTo: view, otherwise: otherwise, except: except, unmask: unmask, where: place,
+            sourceLine: section.place.line)
     }
 
     /// Who must not see what the mask hides, and what makes no sense beside it.
