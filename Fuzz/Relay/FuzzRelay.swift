@@ -4,6 +4,7 @@ import GatehouseCore
 import Masking
 import NIOCore
 import Recording
+import Relay
 
 @testable import Postgres
 

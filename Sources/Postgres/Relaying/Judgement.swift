@@ -2,6 +2,7 @@ import Analysis
 import GatehouseCore
 import Masking
 import NIOCore
+import Relay
 
 /// The setting by which a session says why it does something that must be approved.
 let reasonSetting = "gatehouse.reason"

@@ -2,6 +2,7 @@ import Analysis
 import GatehouseCore
 import Masking
 import NIOCore
+import Relay
 
 /// The PostgreSQL session between login and end, as a value: bytes in, decisions out through a `RelaySink`.
 ///
