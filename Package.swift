@@ -74,7 +74,9 @@ let package = Package(
         room("S3", ["GatehouseCore", "Recording", httpClient, crypto, logging, nioCore, nioHTTP1, nioSSL]),
         room("Review", ["GatehouseCore", "Policy", "Recording", logging]),
         room("Catalog", ["GatehouseCore", "Identity", "Policy", grdb]),
-        room("Relay", ["GatehouseCore", "Identity", "Policy", "Masking", "Recording", nioCore, nioPosix, logging, metrics]),
+        room(
+            "Relay",
+            ["GatehouseCore", "Identity", "Policy", "Masking", "Recording", crypto, nioCore, nioPosix, nioSSL, x509, logging, metrics]),
         room(
             "Postgres",
             [

@@ -2,8 +2,7 @@ import GatehouseCore
 import NIOCore
 public import Recording
 
-/// Turns the frames of a PostgreSQL session back into what was asked and answered. Feed it every frame in order.
-public struct PostgresTranscript {
+public struct PostgresTranscript: SessionTranscript {
     /// Rows that one event shows; more become further events.
     private static let rowsPerEvent = 200
 
