@@ -15,7 +15,7 @@ import Testing
         "Analysis": ["GatehouseCore", "CPgQuery"],
         "MySQLSyntax": [],
         "Policy": ["GatehouseCore"],
-        "Masking": ["GatehouseCore", "CScan"],
+        "Masking": ["GatehouseCore", "CGatehouse", "CScan"],
         "Recording": ["GatehouseCore", "CGatehouse", "CZstd"],
         "S3": ["GatehouseCore", "Recording"],
         "Secrets": ["GatehouseCore", "CGatehouse"],
