@@ -89,8 +89,7 @@ let package = Package(
         room(
             "Console",
             [
-                "GatehouseCore", "Identity", "Policy", "Catalog", "Recording", "Review", hummingbird, hummingbirdCore, hummingbirdTLS,
-                crypto, nioCore,
+                "GatehouseCore", "Identity", "Policy", "Catalog", "Recording", "Review", hummingbird, hummingbirdCore, hummingbirdTLS, crypto, nioCore,
                 nioSSL, logging, metrics,
             ],
             // docs/openapi.yaml, which the API serves; in the program itself, so that it needs no file beside it.
@@ -99,8 +98,7 @@ let package = Package(
             name: "gatehouse",
             dependencies: [
                 "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Catalog", "Relay",
-                "Outward", "Postgres", "Review", "S3", "Secrets", "Settings", "Console", argumentParser, httpClient, jwtKit, x509, crypto,
-                logging, metrics,
+                "Outward", "Postgres", "Review", "S3", "Secrets", "Settings", "Console", argumentParser, httpClient, jwtKit, x509, crypto, logging, metrics,
                 nioCore, nioPosix, nioSSL,
             ],
             swiftSettings: strict),

@@ -171,8 +171,8 @@ extension Parser {
         var nesting = 0
         while !atEnd {
             if nesting == 0, at(any: [.select, .as, .ignore, .replace, .with]) || (at(.comma)) { return }
-            if at(.leftParen), leftParenBeginsQuery { if nesting == 0 { return } else { throw fail("a query in a partition") } }
-            if at(.select) { throw fail("a query in a partition") }
+            if nesting == 0, at(.leftParen), leftParenBeginsQuery { return }
+            if at(.select) || at(.with) { throw fail("a query in a partition") }
             if isName(token), peek(1).symbol == .leftParen, ![.partition, .hash, .key, .columns, .than, .less].contains(token.keyword) {
                 facts.functions.append(FunctionUse(schema: nil, name: lowered(token), offset: token.start))
             }
