@@ -57,7 +57,8 @@ extension MaskPlanner {
     /// The first mask that minds, of those on the columns that the flow is made from.
     private func strictRule(of flow: LineageFlow, _ first: ColumnMaskRule) -> String? {
         let decisions = flow.values.union(flow.control).map { masked.decision(ColumnID(table: $0.table, attnum: $0.attnum)) }
-        for case .mask(let rule, _) in decisions where rules.contains(where: { $0.id == rule && $0.refusesToWithhold }) { return rule }
+        let masking = Set(decisions.compactMap { if case .mask(let rule, _) = $0 { rule } else { nil } })
+        if let rule = rules.first(where: { $0.refusesToWithhold && masking.contains($0.id) }) { return rule.id }
         // A view's column that is itself withheld: of which mask is not kept.
         for case .withhold in decisions { return first.id }
         return nil
