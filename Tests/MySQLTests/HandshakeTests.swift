@@ -66,7 +66,7 @@ import Testing
         #expect(login.attributes == Samples.attributes)
         client.handshake.accepted()
         let welcome = client.handshake.welcome()
-        #expect(welcome.getInteger(at: 3, as: UInt8.self) == 6)
+        #expect(welcome.getInteger(at: 3, as: UInt8.self) == 5)
     }
 
     @Test func withoutTLSNothingIsAsked() {

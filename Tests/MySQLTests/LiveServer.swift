@@ -33,7 +33,7 @@ final class LiveServer: Sendable {
         INSERT INTO shop.customers VALUES (1, 'Ann', '078-05-1120', 12.50, '1980-02-29', '2026-01-02 03:04:05.000006'), (2, 'Bob', NULL, -1, NULL, NULL), (3, 'Cy', '219-09-9999', 0, '2000-01-01', '2026-01-01');
         CREATE TABLE shop.blobs (id INT PRIMARY KEY, data LONGBLOB);
         CREATE TABLE shop.loaded (a VARCHAR(50), b VARCHAR(50));
-        CREATE PROCEDURE shop.two() SELECT 1 AS a UNION SELECT 2;
+        CREATE DEFINER = root@localhost PROCEDURE shop.two() SQL SECURITY INVOKER SELECT 1 AS a UNION SELECT 2;
         """
 
     private static let mariadbSetUp =

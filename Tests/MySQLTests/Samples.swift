@@ -61,7 +61,7 @@ enum Samples {
         if attributes { all.append(Parameter(type: ParameterType(.varString, name: "trace"), cell: BinaryValue.bytes(text("7")).cell(as: .varString))) }
         let named = capabilities.contains(.queryAttributes)
         let body = written {
-            if attributes { $0.writeEncoded(integer: UInt64(all.count)) }
+            if named { $0.writeEncoded(integer: UInt64(all.count)) }
             ParameterBlock(parameters: all).write(to: &$0, named: named)
         }
         return ExecuteRequest(statement: 7, flags: attributes ? [.parameterCount, .readOnlyCursor] : [.readOnlyCursor], body: body)

@@ -51,7 +51,7 @@ struct ExecuteRequest: Sendable, Hashable {
         static let readOnlyCursor = Flags(rawValue: 1)
         static let updateCursor = Flags(rawValue: 2)
         static let scrollableCursor = Flags(rawValue: 4)
-        /// The packet says how many values it has: more than the statement has parameters are query attributes.
+        /// A statement without parameters comes with query attributes.
         static let parameterCount = Flags(rawValue: 8)
 
         static let cursors: Flags = [.readOnlyCursor, .updateCursor, .scrollableCursor]
@@ -83,8 +83,9 @@ struct ExecuteRequest: Sendable, Hashable {
         var reader = BodyReader(body, "COM_STMT_EXECUTE")
         var count = Int(prepared.parameterCount)
         let named = capabilities.contains(.queryAttributes)
-        let saysCount = named && flags.contains(.parameterCount)
-        if saysCount {
+        // Where the connection has query attributes the number of values is always said, whatever the flag; the flag matters
+        // for a statement without parameters, which has no values otherwise. MySQL 9.7 was asked.
+        if named, count > 0 || flags.contains(.parameterCount) {
             count = try reader.encodedCount()
             guard count >= Int(prepared.parameterCount) else { throw ProtocolViolation("fewer values than the statement has parameters") }
         }
@@ -110,7 +111,7 @@ struct ExecuteRequest: Sendable, Hashable {
             guard block.parameters.count <= Int(prepared.parameterCount) else { throw .attributesNotSupported }
         }
         var body = ByteBuffer()
-        if named, made.flags.contains(.parameterCount) { body.writeEncoded(integer: UInt64(block.parameters.count)) }
+        if named, prepared.parameterCount > 0 || made.flags.contains(.parameterCount) { body.writeEncoded(integer: UInt64(block.parameters.count)) }
         let longData = prepared.longData
         if !block.parameters.isEmpty { block.write(to: &body, named: named, isLongData: { longData[UInt16(clamping: $0)] != nil }) }
         made.body = body
