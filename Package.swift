@@ -58,6 +58,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CPgQuery", pkgConfig: "pg_query"),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "CGatehouse", linkerSettings: [.linkedLibrary("crypto")]),
         // RE2 and PCRE2 behind a C header: RE2 is C++.
@@ -81,6 +82,7 @@ let package = Package(
                 "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Relay", "CLibPQ",
                 crypto, cryptoExtras, nioCore, nioPosix, nioSSL, nioTLS, x509, logging, metrics,
             ]),
+        room("MySQL", ["GatehouseCore", "CSodium", crypto, cryptoExtras, nioCore]),
         room("Settings", ["GatehouseCore", "Policy", "Masking", yams]),
         room(
             "Console",
@@ -128,6 +130,7 @@ let package = Package(
                 "GatehouseCore", "Analysis", "Policy", "Masking", "Recording", "Identity", "Relay", "CLibPQ", nioCore, nioPosix,
                 nioEmbedded, nioSSL, nioTLS,
             ]),
+        suite("MySQL", ["GatehouseCore", crypto, cryptoExtras, nioCore, nioPosix, nioSSL]),
         suite("Settings", ["GatehouseCore", "Policy"]),
         suite(
             "Console",
@@ -162,9 +165,10 @@ if Context.environment["GATEHOUSE_FUZZ"] == "1" {
         fuzz("FuzzStartup", path: "Fuzz/Startup", ["GatehouseCore", "Postgres", nioCore]),
         fuzz("FuzzDetectors", path: "Fuzz/Detectors", ["Masking", nioCore]),
         fuzz("FuzzMasks", path: "Fuzz/Masks", ["Masking"]),
+        fuzz("FuzzMySQLWire", path: "Fuzz/MySQLWire", ["GatehouseCore", "MySQL", nioCore]),
         fuzz("FuzzRelay", path: "Fuzz/Relay", ["GatehouseCore", "Analysis", "Masking", "Postgres", "Recording", nioCore]),
     ]
-    for target in package.targets where ["Analysis", "Postgres", "Masking"].contains(target.name) {
+    for target in package.targets where ["Analysis", "Postgres", "MySQL", "Masking"].contains(target.name) {
         target.swiftSettings = strict + [.unsafeFlags(["-sanitize=fuzzer"])]
     }
 }

@@ -45,7 +45,8 @@ import Testing
             rules.family = family
             var handshake = ClientHandshake(rules: rules, threadID: 5)
             let greeting = try Greeting(ByteBuffer(bytes: Self.payload(handshake.start())))
-            #expect(greeting.capabilities.isDisjoint(with: [.compress, .zstd, .optionalMetadata, .cacheMetadata, .multiCommand, .multiFactor]))
+            #expect(
+                greeting.capabilities.isDisjoint(with: [.compress, .zstd, .optionalMetadata, .cacheMetadata, .multiCommand, .multiFactor]))
             #expect(greeting.capabilities.contains(.tls))
             #expect(greeting.plugin == "caching_sha2_password")
             #expect(greeting.threadID == 5)
@@ -111,7 +112,9 @@ import Testing
         var response = Samples.response
         response.plugin = "mysql_clear_password"
         response.authentication = Array("token\0".utf8)
-        guard case .verify(let login)? = client.send(Samples.written { response.write(to: &$0) }).first else { Issue.record("no secret"); return }
+        guard case .verify(let login)? = client.send(Samples.written { response.write(to: &$0) }).first else {
+            Issue.record("no secret"); return
+        }
         #expect(login.secret.reveal() == "token")
         var rules = Self.rules
         rules.plugin = .clear
@@ -170,7 +173,9 @@ import Testing
             version: "10.11.19-MariaDB", threadID: 1, nonce: Array(1...20), capabilities: Samples.mariadb.subtracting(.tls),
             plugin: "mysql_native_password")
         var sequence: UInt8 = 0
-        guard case .fail(let error)? = upstream.receive(.packet(greeting.payload, sequence: &sequence)).first else { Issue.record("went on"); return }
+        guard case .fail(let error)? = upstream.receive(.packet(greeting.payload, sequence: &sequence)).first else {
+            Issue.record("went on"); return
+        }
         #expect(error.message.contains("TLS"))
     }
 
@@ -178,7 +183,8 @@ import Testing
         for (tls, isSent) in [(UpstreamTLS.Mode.disable, false), (.require, false), (.verifyCA, true), (.verifyFull, true)] {
             var upstream = UpstreamHandshake(Upstream.settings(user: "u", password: "hunter2", tls: tls))
             let greeting = Greeting(
-                version: "10.11.19-MariaDB", threadID: 1, nonce: Array(1...20), capabilities: Samples.mariadb, plugin: "mysql_native_password")
+                version: "10.11.19-MariaDB", threadID: 1, nonce: Array(1...20), capabilities: Samples.mariadb,
+                plugin: "mysql_native_password")
             var sequence: UInt8 = 0
             _ = upstream.receive(.packet(greeting.payload, sequence: &sequence))
             if tls != .disable { _ = upstream.tlsIsUp() }
@@ -196,7 +202,8 @@ import Testing
 
     @Test func differencesAreNamed() throws {
         let server = Greeting(
-            version: "5.7.44", threadID: 1, nonce: Array(1...20), capabilities: Samples.mysql.subtracting([.queryAttributes, .deprecateEOF]),
+            version: "5.7.44", threadID: 1, nonce: Array(1...20),
+            capabilities: Samples.mysql.subtracting([.queryAttributes, .deprecateEOF]),
             plugin: "mysql_native_password")
         let plan = try CapabilityPlan(client: Samples.mysql, listener: .mysql, server: server, usesTLS: true, namesDatabase: false)
         #expect(plan.differences.map(\.feature) == ["CLIENT_DEPRECATE_EOF", "CLIENT_QUERY_ATTRIBUTES"])

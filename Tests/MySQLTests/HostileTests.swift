@@ -9,7 +9,9 @@ import Testing
     private static let all: [ByteBuffer] = {
         var all: [ByteBuffer] = []
         for capabilities in [Samples.mysql, Samples.mariadb, Samples.old] {
-            for command in Samples.commands(capabilities) { if let payload = try? command.payload(for: capabilities) { all.append(payload) } }
+            for command in Samples.commands(capabilities) {
+                if let payload = try? command.payload(for: capabilities) { all.append(payload) }
+            }
         }
         all.append(Samples.written { Samples.ok.write(to: &$0, Samples.mysql) })
         all.append(Samples.written { Samples.ok.write(to: &$0, Samples.mysql, header: 0xFE) })
@@ -65,7 +67,9 @@ import Testing
 
     @Test func truncatedAtEveryByte() {
         for payload in Self.all {
-            for length in 0...min(payload.readableBytes, 90) { Self.read(payload.getSlice(at: payload.readerIndex, length: length) ?? payload) }
+            for length in 0...min(payload.readableBytes, 90) {
+                Self.read(payload.getSlice(at: payload.readerIndex, length: length) ?? payload)
+            }
         }
     }
 
@@ -94,7 +98,9 @@ import Testing
         for payload in Self.all {
             for round in 0..<20 {
                 var bytes = Array(payload.readableBytesView)
-                if round > 0, !bytes.isEmpty { bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random) }
+                if round > 0, !bytes.isEmpty {
+                    bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+                }
                 var sequence: UInt8 = 1
                 var client = ClientHandshake(rules: rules, threadID: 1)
                 _ = client.start()

@@ -13,7 +13,9 @@ struct TestFailure: Error, CustomStringConvertible {
 
 /// A private MariaDB or MySQL of this test run (scripts/private-mysql), gone at exit.
 final class LiveServer: Sendable {
-    static let mariadb: Result<LiveServer, any Error> = Result { try LiveServer(.mariadb, options: ["--plugin-maturity=unknown"], init: mariadbSetUp) }
+    static let mariadb: Result<LiveServer, any Error> = Result {
+        try LiveServer(.mariadb, options: ["--plugin-maturity=unknown"], init: mariadbSetUp)
+    }
     /// Only where GATEHOUSE_MYSQL_ROOT names a chroot that holds one.
     static let mysql: Result<LiveServer, any Error> = Result { try LiveServer(.mysql, options: [], init: mysqlSetUp) }
     static var hasMySQL: Bool { !(ProcessInfo.processInfo.environment["GATEHOUSE_MYSQL_ROOT"] ?? "").isEmpty }
@@ -66,7 +68,8 @@ final class LiveServer: Sendable {
         // One statement a line is what an init file takes.
         try statements.write(toFile: folder + "/init.sql", atomically: false, encoding: .utf8)
         let output = try Self.script(
-            ["start", folder, "--server", family == .mysql ? "mysql" : "mariadb", "--init", folder + "/init.sql"] + options, output: folder + "/told")
+            ["start", folder, "--server", family == .mysql ? "mysql" : "mariadb", "--init", folder + "/init.sql"] + options,
+            output: folder + "/told")
         var told: [String: String] = [:]
         for line in output.split(separator: "\n") {
             let parts = line.split(separator: "=", maxSplits: 1)

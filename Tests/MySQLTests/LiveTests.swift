@@ -15,7 +15,8 @@ import Testing
         try (family == .mariadb ? LiveServer.mariadb : LiveServer.mysql).get()
     }
 
-    private static func connect(_ family: ServerFamily, client: Capabilities? = nil, tls: UpstreamTLS.Mode = .verifyFull) throws -> Upstream {
+    private static func connect(_ family: ServerFamily, client: Capabilities? = nil, tls: UpstreamTLS.Mode = .verifyFull) throws -> Upstream
+    {
         let user = family == .mariadb ? "native" : "caching"
         return try Upstream(
             server(family), Upstream.settings(user: user, password: password, tls: tls, database: "shop", family: family, client: client))
@@ -212,7 +213,8 @@ import Testing
             try registry.append(longData: ByteBuffer(string: piece), to: prepared.statement, parameter: 1)
         }
         let block = ParameterBlock(parameters: [
-            Parameter(type: ParameterType(.long), cell: BinaryValue.signed(1).cell(as: .long)), Parameter(type: ParameterType(.blob), cell: nil),
+            Parameter(type: ParameterType(.long), cell: BinaryValue.signed(1).cell(as: .long)),
+            Parameter(type: ParameterType(.blob), cell: nil),
         ])
         let statement = try #require(registry[prepared.statement])
         let request = try ExecuteRequest.make(
@@ -271,7 +273,9 @@ import Testing
         let upstream = try Self.connect(.mysql)
         defer { upstream.close() }
         // The component that reads them is not installed everywhere: that the statement behind them runs is enough.
-        let attributes = [Parameter(type: ParameterType(.varString, name: "trace"), cell: BinaryValue.bytes(ByteBuffer(string: "7")).cell(as: .varString))]
+        let attributes = [
+            Parameter(type: ParameterType(.varString, name: "trace"), cell: BinaryValue.bytes(ByteBuffer(string: "7")).cell(as: .varString))
+        ]
         let query = Command.query(QueryRequest(text: ByteBuffer(string: "SELECT 41 + 1"), attributes: attributes))
         #expect(try upstream.run(query).texts() == [["42"]])
         let prepared = try #require(try upstream.run(.prepare(ByteBuffer(string: "SELECT 41 + 1"))).prepared)

@@ -121,7 +121,8 @@ import Testing
 
     @Test func handshakeResponsesComeBackAsTheyWere() throws {
         var response = Samples.response
-        for capabilities in [Samples.mysql, Samples.mysql.union(.zstd), Samples.mysql.subtracting(.encodedAuthentication), Samples.mariadb] {
+        for capabilities in [Samples.mysql, Samples.mysql.union(.zstd), Samples.mysql.subtracting(.encodedAuthentication), Samples.mariadb]
+        {
             response.capabilities = capabilities
             let payload = Samples.written { response.write(to: &$0) }
             let read = try HandshakeResponse(payload)

@@ -35,13 +35,15 @@ enum Samples {
     }
 
     static var ok: OKPacket {
-        var ok = OKPacket(affectedRows: 300, lastInsertID: 70_000, status: [.autocommit, .sessionStateChanged], warnings: 3, info: "Rows matched: 1")
+        var ok = OKPacket(
+            affectedRows: 300, lastInsertID: 70_000, status: [.autocommit, .sessionStateChanged], warnings: 3, info: "Rows matched: 1")
         ok.sessionState = written { buffer in for change in changes { change.write(to: &buffer) } }
         return ok
     }
 
     static let changes: [SessionStateChange] = [
-        .systemVariable(name: "sql_mode", value: text("ANSI_QUOTES")), .schema(text("shop")), .stateChanged(text("1")), .gtids(text("3E11FA47:1-5")),
+        .systemVariable(name: "sql_mode", value: text("ANSI_QUOTES")), .schema(text("shop")), .stateChanged(text("1")),
+        .gtids(text("3E11FA47:1-5")),
         .transactionCharacteristics(text("START TRANSACTION;")), .transactionState(text("T_______")), .other(9, text("later")),
     ]
 
@@ -58,7 +60,9 @@ enum Samples {
 
     static func execute(_ capabilities: Capabilities, attributes: Bool = false) -> ExecuteRequest {
         var all = parameters
-        if attributes { all.append(Parameter(type: ParameterType(.varString, name: "trace"), cell: BinaryValue.bytes(text("7")).cell(as: .varString))) }
+        if attributes {
+            all.append(Parameter(type: ParameterType(.varString, name: "trace"), cell: BinaryValue.bytes(text("7")).cell(as: .varString)))
+        }
         let named = capabilities.contains(.queryAttributes)
         let body = written {
             if named { $0.writeEncoded(integer: UInt64(all.count)) }
@@ -87,7 +91,9 @@ enum Samples {
         return request
     }
 
-    static let attributes = [ConnectAttribute(name: "_client_name", value: "libmysql"), ConnectAttribute(name: "program_name", value: "mysql")]
+    static let attributes = [
+        ConnectAttribute(name: "_client_name", value: "libmysql"), ConnectAttribute(name: "program_name", value: "mysql"),
+    ]
 
     static func commands(_ capabilities: Capabilities) -> [Command] {
         var query = QueryRequest(text: text("SELECT 1"))
@@ -123,7 +129,8 @@ enum Samples {
         (.time, false, .span(.init(microseconds: 1))), (.newDecimal, false, .bytes(text("-12.30"))), (.decimal, false, .bytes(text("1"))),
         (.varString, false, .bytes(text("é"))), (.string, false, .bytes(ByteBuffer())), (.varChar, false, .bytes(text("v"))),
         (.blob, false, .bytes(ByteBuffer(bytes: [0, 1, 0xFF]))), (.tinyBlob, false, .bytes(text("t"))),
-        (.longBlob, false, .bytes(ByteBuffer(repeating: 9, count: 70_000))), (.mediumBlob, false, .bytes(ByteBuffer(repeating: 9, count: 300))),
+        (.longBlob, false, .bytes(ByteBuffer(repeating: 9, count: 70_000))),
+        (.mediumBlob, false, .bytes(ByteBuffer(repeating: 9, count: 300))),
         (.json, false, .bytes(text("{\"a\": 1}"))), (.geometry, false, .bytes(ByteBuffer(bytes: [0, 0, 0, 0, 1]))),
         (.bit, true, .bytes(ByteBuffer(bytes: [5]))), (.enumeration, false, .bytes(text("red"))), (.set, false, .bytes(text("a,b"))),
         (.vector, false, .bytes(ByteBuffer(bytes: [0, 0, 128, 63]))),

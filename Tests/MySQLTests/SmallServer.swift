@@ -132,6 +132,9 @@ private final class SmallServerHandler: ChannelInboundHandler {
             context.close(promise: nil)
             return
         case .longData, .closeStatement: return
+        // MySQL's client asks so whether dollar quotes are known, and reads nothing but an error.
+        case .query(let query) where String(buffer: query.text).contains("$$"):
+            responses = [.error(ErrorPacket(ErrorCode(1054, "42S22"), "Unknown column '$$' in 'field list'"))]
         case .query(let query) where isSelect(query.text): responses = result(String(buffer: query.text), isBinary: false)
         case .prepare(let text):
             let count = UInt16(clamping: text.readableBytesView.filter { $0 == UInt8(ascii: "?") }.count)
@@ -142,26 +145,31 @@ private final class SmallServerHandler: ChannelInboundHandler {
             if columns > 0 { responses += [.column(column("user")), .column(column("text"))] }
             nextStatement += 1
         case .execute(let execute):
-            guard let statement = statements[execute.statement], let block = try? execute.parameters(of: statement, login.capabilities) else {
+            guard let statement = statements[execute.statement], let block = try? execute.parameters(of: statement, login.capabilities)
+            else {
                 responses = [.error(.unknownStatement(execute.statement))]
                 break
             }
             statements.executed(execute.statement, block)
             let values = block.parameters.map { (try? $0.value()).map { "\($0)" } ?? "?" }.joined(separator: ",")
-            responses = isSelect(statement.text) ? result(values.isEmpty ? "none" : "\(block.parameters.count) values", isBinary: true) : [.ok(OKPacket())]
+            responses =
+                isSelect(statement.text)
+                ? result(values.isEmpty ? "none" : "\(block.parameters.count) values", isBinary: true) : [.ok(OKPacket())]
         case .statistics: responses = [.statistics(ByteBuffer(string: "Uptime: 1"))]
         case .other, .processKill, .fieldList: responses = [.error(ErrorPacket(.unknownCommand, "not here"))]
         default: responses = [.ok(OKPacket())]
         }
         // As if a server of this year had said it.
-        var writer = ResponseWriter(client: login.capabilities, server: login.capabilities.union(.deprecateEOF), sequence: request.answerSequence)
+        var writer = ResponseWriter(
+            client: login.capabilities, server: login.capabilities.union(.deprecateEOF), sequence: request.answerSequence)
         var bytes = ByteBuffer()
         for response in responses { writer.write(response, status: .autocommit, to: &bytes) }
         context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
     }
 
     private func isSelect(_ text: ByteBuffer) -> Bool {
-        String(buffer: text).trimmingCharacters(in: .whitespacesAndNewlines).uppercased().hasPrefix("SELECT") || String(buffer: text).hasPrefix("SHOW")
+        String(buffer: text).trimmingCharacters(in: .whitespacesAndNewlines).uppercased().hasPrefix("SELECT")
+            || String(buffer: text).hasPrefix("SHOW")
     }
 
     private func column(_ name: String) -> ColumnDefinition {
@@ -170,8 +178,16 @@ private final class SmallServerHandler: ChannelInboundHandler {
         return column
     }
 
+    /// Connector/J asks for settings at once, and takes numbers where it asked for them.
+    private func settings(_ text: String) -> [Response] {
+        let names = text.dropFirst("SELECT ".count).split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        let cells = names.map { ByteBuffer(string: $0.contains("zone") ? "SYSTEM" : $0.contains("packet") ? "16777216" : "1") }
+        let row = ByteBuffer.written { TextRow(cells: cells).write(to: &$0) }
+        return [.columnCount(names.count)] + names.map { .column(column($0)) } + [.row(row, isBinary: false), .rowsEnd(OKPacket())]
+    }
+
     private func result(_ text: String, isBinary: Bool) -> [Response] {
-        // Connector/J asks for settings of its own kind at once, and takes numbers where it asked for them.
+        if text.hasPrefix("SELECT @@") { return settings(text) }
         let values = [login?.user ?? "", text]
         let row = ByteBuffer.written { buffer in
             if isBinary {

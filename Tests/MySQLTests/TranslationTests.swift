@@ -6,7 +6,8 @@ import Testing
 /// An answer in one form, read, written in another, and read again, says the same.
 @Suite struct TranslationTests {
     private static let forms: [Capabilities] = [
-        Samples.mysql, Samples.mysql.subtracting(.deprecateEOF), Samples.old, Samples.mariadb, Samples.mariadb.subtracting([.deprecateEOF, .extendedMetadata]),
+        Samples.mysql, Samples.mysql.subtracting(.deprecateEOF), Samples.old, Samples.mariadb,
+        Samples.mariadb.subtracting([.deprecateEOF, .extendedMetadata]),
     ]
 
     /// The packets of an answer as a server with `capabilities` sends it, behind a command of `code`.
@@ -105,7 +106,9 @@ import Testing
     @Test func whatNobodyAskedForIsRefused() throws {
         var reader = ResponseReader(Samples.mysql, depth: 1)
         #expect(throws: ProtocolViolation.self) { try reader.read(ByteBuffer(bytes: [0, 0, 0, 2, 0, 0, 0])) }
-        for code in [CommandCode.binlogDump, .clone, .shutdown, .daemon, .multi] { #expect(throws: ProtocolViolation.self) { try reader.sent(code) } }
+        for code in [CommandCode.binlogDump, .clone, .shutdown, .daemon, .multi] {
+            #expect(throws: ProtocolViolation.self) { try reader.sent(code) }
+        }
         try reader.sent(.ping)
         #expect(throws: ProtocolViolation.self) { try reader.sent(.ping) }
         try reader.sent(.closeStatement)

@@ -33,7 +33,9 @@ final class Upstream {
         self.inbox = inbox
         context = settings.tls == .disable ? nil : try server.context
         channel = try ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(InboxHandler(inbox)) } }
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(InboxHandler(inbox)) }
+            }
             .connect(host: "127.0.0.1", port: server.port).wait()
         var handshake = UpstreamHandshake(settings)
         var result: UpstreamHandshake.Session?
@@ -151,7 +153,9 @@ extension [Response] {
     var oks: [OKPacket] { compactMap { if case .ok(let ok) = $0 { ok } else { nil } } }
     var ends: [OKPacket] { compactMap { if case .rowsEnd(let ok) = $0 { ok } else { nil } } }
     var prepared: PreparedResponse? { compactMap { if case .prepared(let prepared) = $0 { prepared } else { nil } }.first }
-    var rows: [(payload: ByteBuffer, isBinary: Bool)] { compactMap { if case .row(let row, let isBinary) = $0 { (row, isBinary) } else { nil } } }
+    var rows: [(payload: ByteBuffer, isBinary: Bool)] {
+        compactMap { if case .row(let row, let isBinary) = $0 { (row, isBinary) } else { nil } }
+    }
 
     /// Cells of text rows as strings.
     func texts() throws -> [[String?]] {

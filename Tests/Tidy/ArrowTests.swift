@@ -10,6 +10,7 @@ import Testing
         "CLibPQ": [],
         "CPgQuery": [],
         "CScan": [],
+        "CSodium": [],
         "CZstd": [],
         "Identity": ["GatehouseCore"],
         "Analysis": ["GatehouseCore", "CPgQuery"],
@@ -23,6 +24,7 @@ import Testing
         "Settings": ["GatehouseCore", "Policy", "Masking"],
         "Relay": ["GatehouseCore", "Identity", "Policy", "Masking", "Recording"],
         "Postgres": ["GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Relay", "CLibPQ"],
+        "MySQL": ["GatehouseCore", "CSodium"],
         "Review": ["GatehouseCore", "Policy", "Recording"],
         "Console": ["GatehouseCore", "Identity", "Policy", "Catalog", "Recording", "Review"],
         "gatehouse": [

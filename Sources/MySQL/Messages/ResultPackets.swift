@@ -29,7 +29,9 @@ struct OKPacket: Sendable, Hashable {
     init(_ payload: ByteBuffer, _ capabilities: Capabilities) throws(ProtocolViolation) {
         var body = BodyReader(payload, "OK packet")
         let header: UInt8 = try body.integer()
-        guard header == Self.header || header == Self.endHeader else { throw ProtocolViolation("0x\(String(header, radix: 16)) is no OK packet") }
+        guard header == Self.header || header == Self.endHeader else {
+            throw ProtocolViolation("0x\(String(header, radix: 16)) is no OK packet")
+        }
         affectedRows = try body.encodedInteger()
         lastInsertID = try body.encodedInteger()
         status = StatusFlags(rawValue: try body.integer())

@@ -94,7 +94,8 @@ struct ExecuteRequest: Sendable, Hashable {
             return ParameterBlock(parameters: [])
         }
         let longData = prepared.longData
-        let block = try ParameterBlock(&reader, count: count, named: named, known: prepared.types, isLongData: { longData[UInt16(clamping: $0)] != nil })
+        let block = try ParameterBlock(
+            &reader, count: count, named: named, known: prepared.types, isLongData: { longData[UInt16(clamping: $0)] != nil })
         try reader.finish()
         return block
     }
@@ -111,7 +112,9 @@ struct ExecuteRequest: Sendable, Hashable {
             guard block.parameters.count <= Int(prepared.parameterCount) else { throw .attributesNotSupported }
         }
         var body = ByteBuffer()
-        if named, prepared.parameterCount > 0 || made.flags.contains(.parameterCount) { body.writeEncoded(integer: UInt64(block.parameters.count)) }
+        if named, prepared.parameterCount > 0 || made.flags.contains(.parameterCount) {
+            body.writeEncoded(integer: UInt64(block.parameters.count))
+        }
         let longData = prepared.longData
         if !block.parameters.isEmpty { block.write(to: &body, named: named, isLongData: { longData[UInt16(clamping: $0)] != nil }) }
         made.body = body

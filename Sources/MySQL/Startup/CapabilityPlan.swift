@@ -21,10 +21,11 @@ struct CapabilityPlan: Sendable, Hashable {
     let differences: [Difference]
 
     /// What a listener of a family offers. Not among them: compression of either kind (bytes that nobody reads), metadata left
-    /// out at will (OPTIONAL_RESULTSET_METADATA, CACHE_METADATA: masks need it), more than one factor, COM_MULTI.
+    /// out at will (OPTIONAL_RESULTSET_METADATA, CACHE_METADATA: masks need it), more than one factor, COM_MULTI; and NO_SCHEMA,
+    /// with which a server takes `shop.customers` for the current schema's `customers`: no statement would mean what it says.
     static func offered(_ family: ServerFamily) -> Capabilities {
         var offered: Capabilities = [
-            .foundRows, .longFlag, .connectWithDatabase, .noSchema, .odbc, .localFiles, .ignoreSpace, .protocol41, .interactive, .tls,
+            .foundRows, .longFlag, .connectWithDatabase, .odbc, .localFiles, .ignoreSpace, .protocol41, .interactive, .tls,
             .transactions, .secureConnection, .multiStatements, .multiResults, .preparedMultiResults, .pluginAuthentication,
             .connectAttributes, .encodedAuthentication, .sessionTracking, .deprecateEOF,
         ]
@@ -55,7 +56,7 @@ struct CapabilityPlan: Sendable, Hashable {
 
     /// Those of the client's that change what the server does.
     private static let passed: Capabilities = [
-        .foundRows, .noSchema, .odbc, .localFiles, .ignoreSpace, .interactive, .multiStatements, .deprecateEOF, .queryAttributes,
+        .foundRows, .odbc, .localFiles, .ignoreSpace, .interactive, .multiStatements, .deprecateEOF, .queryAttributes,
         .progress, .bulkOperations, .extendedMetadata, .bulkUnitResults,
     ]
 
@@ -66,7 +67,8 @@ struct CapabilityPlan: Sendable, Hashable {
     init(client: Capabilities, listener: ServerFamily, server: Greeting, usesTLS: Bool, namesDatabase: Bool) throws(HandshakeError) {
         guard server.family == listener else {
             throw HandshakeError(
-                .badHandshake, "the target's server is \(server.family.rawValue) (\(server.plainVersion)), and this listener speaks as \(listener.rawValue)",
+                .badHandshake,
+                "the target's server is \(server.family.rawValue) (\(server.plainVersion)), and this listener speaks as \(listener.rawValue)",
                 hint: "Reach the target through a listener of its own family")
         }
         var wanted = Self.own.union(client.intersection(Self.passed))
@@ -90,7 +92,6 @@ struct CapabilityPlan: Sendable, Hashable {
         (.multiStatements, "CLIENT_MULTI_STATEMENTS", .refused),
         (.localFiles, "CLIENT_LOCAL_FILES", .refused),
         (.foundRows, "CLIENT_FOUND_ROWS", .refused),
-        (.noSchema, "CLIENT_NO_SCHEMA", .refused),
         (.ignoreSpace, "CLIENT_IGNORE_SPACE", .refused),
         (.interactive, "CLIENT_INTERACTIVE", .translated),
         (.odbc, "CLIENT_ODBC", .translated),

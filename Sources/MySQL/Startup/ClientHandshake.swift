@@ -74,7 +74,8 @@ struct ClientHandshake: Sendable {
     /// and the nonce is a new one. `capabilities` are those of the connection.
     init(rules: Rules, again request: ChangeUserRequest, _ capabilities: Capabilities, nonce: [UInt8]? = nil) {
         self.init(rules: rules, threadID: 0, nonce: nonce)
-        var response = HandshakeResponse(capabilities: capabilities, maximumPacket: 0, collation: UInt8(clamping: request.collation ?? 0), user: request.user)
+        var response = HandshakeResponse(
+            capabilities: capabilities, maximumPacket: 0, collation: UInt8(clamping: request.collation ?? 0), user: request.user)
         response.database = request.database.isEmpty ? nil : request.database
         response.attributes = request.attributes
         self.response = response
@@ -207,7 +208,10 @@ struct ClientHandshake: Sendable {
 
     private mutating func takePassword(_ bytes: [UInt8], _ plugin: AuthenticationPlugin) -> [Action] {
         guard bytes.count <= rules.authenticationMessageBytes else {
-            return fail(HandshakeError(.packetTooLarge, "a password of \(bytes.count) bytes", hint: "Tokens may have \(rules.authenticationMessageBytes) bytes"))
+            return fail(
+                HandshakeError(
+                    .packetTooLarge, "a password of \(bytes.count) bytes", hint: "Tokens may have \(rules.authenticationMessageBytes) bytes"
+                ))
         }
         guard !framer.hasRest else { return fail(HandshakeError(.badHandshake, "bytes behind the password")) }
         let text = bytes.last == 0 ? bytes.dropLast() : bytes[...]

@@ -29,7 +29,9 @@ struct Greeting: Sendable, Hashable {
     init(_ payload: ByteBuffer) throws(ProtocolViolation) {
         var body = BodyReader(payload, "greeting")
         let number: UInt8 = try body.integer()
-        guard number == Self.protocolVersion else { throw ProtocolViolation("a greeting of protocol \(number), not 10", code: .badHandshake) }
+        guard number == Self.protocolVersion else {
+            throw ProtocolViolation("a greeting of protocol \(number), not 10", code: .badHandshake)
+        }
         version = try body.nulString()
         threadID = try body.integer()
         nonce = Array(try body.bytes(8).readableBytesView)

@@ -124,7 +124,8 @@ struct UpstreamHandshake: Sendable {
                 .badHandshake, "the target's server offers no TLS", hint: "Set it up there, or tls.mode: disable for the target")
         }
         plan = try CapabilityPlan(
-            client: settings.client, listener: settings.listener, server: greeting, usesTLS: usesTLS, namesDatabase: settings.database != nil)
+            client: settings.client, listener: settings.listener, server: greeting, usesTLS: usesTLS,
+            namesDatabase: settings.database != nil)
         guard usesTLS else { return try respond(to: greeting, channel: .plaintext) }
         state = .upgrading
         var request = ByteBuffer()
