@@ -68,14 +68,16 @@ let package = Package(
         room("Identity", ["GatehouseCore", jwtKit, httpClient, crypto, nioCore, nioSSL, nioHTTP1]),
         room("Analysis", ["GatehouseCore", "CPgQuery"]),
         room("Policy", ["GatehouseCore", crypto]),
-        room("Masking", ["GatehouseCore", "CScan", crypto, nioCore]),
+        room("Masking", ["GatehouseCore", "CGatehouse", "CScan", crypto, nioCore]),
         room("Recording", ["GatehouseCore", "CGatehouse", "CZstd", crypto, logging, nioCore]),
         room("Secrets", ["GatehouseCore", "CGatehouse", httpClient, nioCore, nioPosix, nioHTTP1, nioSSL]),
         room("Outward", ["GatehouseCore", httpClient, crypto, logging, metrics, nioCore, nioPosix, nioHTTP1, nioSSL]),
         room("S3", ["GatehouseCore", "Recording", httpClient, crypto, logging, nioCore, nioHTTP1, nioSSL]),
         room("Review", ["GatehouseCore", "Policy", "Recording", logging]),
         room("Catalog", ["GatehouseCore", "Identity", "Policy", grdb]),
-        room("Relay", ["GatehouseCore", "Identity", "Policy", "Masking", "Recording", nioCore, nioPosix, logging, metrics]),
+        room(
+            "Relay",
+            ["GatehouseCore", "Identity", "Policy", "Masking", "Recording", crypto, nioCore, nioPosix, nioSSL, x509, logging, metrics]),
         room(
             "Postgres",
             [
@@ -105,16 +107,16 @@ let package = Package(
         .target(name: "ProviderSupport", path: "Tests/ProviderSupport", swiftSettings: strict),
         // A web server whose answers a test decides.
         .target(
-            name: "ServerSupport", dependencies: [hummingbird, hummingbirdTLS, crypto, logging, nioCore, nioSSL, x509],
+            name: "ServerSupport", dependencies: ["Console", hummingbird, hummingbirdTLS, crypto, logging, nioCore, nioSSL, x509],
             path: "Tests/ServerSupport", swiftSettings: strict),
         // What every store must do (docs/stores.md).
         .target(
             name: "StoreConformance", dependencies: ["GatehouseCore", "Recording"], path: "Tests/StoreConformance", swiftSettings: strict),
         suite("GatehouseCore", []),
-        suite("Identity", ["GatehouseCore", "ProviderSupport", crypto, cryptoExtras, hummingbird, logging]),
+        suite("Identity", ["GatehouseCore", "Console", "ProviderSupport", crypto, cryptoExtras, hummingbird, logging]),
         suite("Analysis", ["GatehouseCore"]),
         suite("Policy", ["GatehouseCore"]),
-        suite("Masking", ["GatehouseCore", "CScan", nioCore]),
+        suite("Masking", ["GatehouseCore", "CScan", crypto, nioCore]),
         suite("Recording", ["GatehouseCore", "StoreConformance", crypto, logging, nioCore], exclude: ["reader.py"]),
         suite("S3", ["GatehouseCore", "Recording", "StoreConformance", httpClient, crypto, logging, nioCore, nioHTTP1, nioPosix]),
         suite("Secrets", ["GatehouseCore", "ServerSupport"]),
@@ -135,7 +137,7 @@ let package = Package(
         suite(
             "Console",
             [
-                "GatehouseCore", "ProviderSupport", "Identity", "Policy", "Catalog", "Recording", "Review", crypto, hummingbird, nioSSL, x509, yams, logging, metrics,
+                "GatehouseCore", "ProviderSupport", "Identity", "Policy", "Catalog", "Recording", "Review", crypto, hummingbird, hummingbirdCore, nioEmbedded, nioSSL, x509, yams, logging, metrics,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         .testTarget(name: "CommandsTests", dependencies: ["gatehouse", "GatehouseCore", "Recording", "Review"], swiftSettings: strict),

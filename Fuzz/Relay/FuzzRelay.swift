@@ -4,6 +4,7 @@ import GatehouseCore
 import Masking
 import NIOCore
 import Recording
+import Relay
 
 @testable import Postgres
 
@@ -124,7 +125,9 @@ private final class Sink: RelaySink {
     }
     func record(_ judgement: Judgement, at offset: UInt64) {}
     func passToClient(_ bytes: ByteBuffer) { server += bytes.readableBytes }
-    func replaceForClient(original: Int, by bytes: ByteBuffer, because reason: Replacement) { server += original }
+    func replaceForClient(original: Int, by bytes: ByteBuffer, recording recorded: ByteBuffer, because reason: Replacement) {
+        server += original
+    }
     func swallow(_ count: Int) { server += count }
     func original(_ direction: Direction, _ bytes: ByteBuffer, recorded: Int) {}
 
@@ -162,12 +165,19 @@ private final class Judge: RelayJudge {
         let decision: Verdict.Decision = Self.denies(analysis) ? .deny : .allow
         let reveals = analysis.actions.contains { $0.columns.contains("ssn") || $0.kinds.contains("copy.to") }
         let plan = CopyOptions().map {
-            CopyMaskPlan(options: $0, columns: [nil, ColumnMask(type: 25, format: .text, strategy: .redact)])
+            let columns: [ColumnMask?] = [nil, ColumnMask(type: 25, format: .text, strategy: .redact)]
+            // Of both views, of the client alone, of the recording alone.
+            switch analysis.actions.count % 3 {
+            case 1: return CopyMaskPlan(options: $0, columns: columns)
+            case 2: return CopyMaskPlan(options: $0, columns: columns, recording: .columns(nil))
+            default: return CopyMaskPlan(options: $0, columns: nil, recording: .columns(columns))
+            }
         }
         return .ready(
             Judgement(
                 actions: analysis.actions, verdict: Verdict(decision: decision, rule: "r"), record: [], epoch: epoch,
-                mayRevealMasked: reveals, mayEchoMasked: reveals, copyMask: plan, analysis: analysis,
+                mayRevealMasked: reveals, mayEchoMasked: reveals ? Views(rawValue: UInt8(1 + analysis.actions.count % 3)) : [],
+                copyMask: plan, analysis: analysis,
                 hidden: HiddenLiterals(analysis: analysis, copies: plan.map { [.masked($0)] } ?? []) {
                     LiteralPlan.find(in: $0, hidden: [], catalog: Tables()) { $0.attnum == 3 }
                 }))
@@ -204,10 +214,15 @@ private final class Judge: RelayJudge {
 
     func rowMask(for columns: [ResultColumn], of judgements: [Judgement]) -> RowMaskOutcome {
         guard columns.contains(where: { $0.name == "ssn" }) else { return .pass }
-        return .mask(
-            PostgresRowMask(
-                mask: RowMask(
-                    columns: columns.map { $0.name == "ssn" ? ColumnMask(type: $0.typeOID, format: .text, strategy: .partial) : nil })))
+        let masked = RowView(
+            mask: RowMask(
+                columns: columns.map { $0.name == "ssn" ? ColumnMask(type: $0.typeOID, format: .text, strategy: .partial) : nil }))
+        let clear = RowView(mask: nil)
+        switch columns.count % 3 {
+        case 1: return .mask(PostgresRowMask(masked, original: .asItCame))
+        case 2: return .mask(PostgresRowMask(masked, recording: clear))
+        default: return .mask(PostgresRowMask(clear, recording: masked, original: .asItCame))
+        }
     }
 
     func forwarded(_ judgement: Judgement) { precondition(!judgement.isDenied, "a denied statement is told as passed on") }

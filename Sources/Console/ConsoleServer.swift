@@ -82,7 +82,7 @@ public struct ConsoleServer: Sendable {
         var logger = logger
         // Requests are told by metrics and the audit log; the framework's own notes are for its developers.
         logger.logLevel = max(logger.logLevel, .warning)
-        let http = HTTPServerBuilder.http1(configuration: .init(idleTimeout: Self.idleTimeout))
+        let http = HTTPServerBuilder.accepting(.init(idleTimeout: Self.idleTimeout))
         return Application(
             responder: router().buildResponder(),
             server: try settings.tls.map { try .tls(http, tlsConfiguration: $0) } ?? http,

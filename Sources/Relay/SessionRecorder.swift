@@ -81,7 +81,7 @@ public final class SessionRecorder {
         stream.append(.serverMessages, time: now, payload: bytes)
     }
 
-    /// `original` bytes came from the server; the client gets `bytes` instead.
+    /// `original` bytes came from the server; masks made `bytes` of them, for the client, for the recording, or for both: `reason` says which.
     public func recordServer(_ bytes: ByteBuffer, insteadOf original: Int, because reason: String) {
         accounting.server.seen &+= UInt64(original)
         accounting.server.replacedByMasks &+= UInt64(original)

@@ -116,7 +116,7 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     let shared = try await PostgresShared.make(for: group, limits: settings.limits, clock: clock)
     var channels: [any Channel] = []
     for listener in settings.listeners where listener.protocolName == .postgres {
-        let tls = try listenerTLS(listener, data, clock)
+        let tls = try listenerTLS(listener, [PostgresTLS.applicationProtocol], data, clock)
         logger.notice(
             "listening",
             metadata: ["listener": "\(listener.name)", "address": "\(listener.listen)", "certificate_sha256": "\(tls.fingerprint)"])
@@ -213,16 +213,19 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
     if let failure { throw failure }
 }
 
-private func listenerTLS(_ listener: ListenerSettings, _ data: String, _ clock: any GatewayClock) throws -> ServerTLS {
+private func listenerTLS(
+    _ listener: ListenerSettings, _ names: [String], _ data: String, _ clock: any GatewayClock
+) throws -> ServerTLS {
     if let files = listener.tls {
-        return try ServerTLS(certificateFile: files.certificateFile, privateKeyFile: files.privateKeyFile)
+        return try ServerTLS(
+            certificateFile: files.certificateFile, privateKeyFile: files.privateKeyFile, applicationProtocols: names)
     }
-    return try ServerTLS.selfSigned(in: data, clock: clock)
+    return try ServerTLS.selfSigned(in: data, clock: clock, applicationProtocols: names)
 }
 
 /// Accepts connections, each handed to `protocol` on its own event loop before its first read.
 private func bind(
-    _ listener: ListenerSettings, to postgres: PostgresProtocol, _ clock: any GatewayClock, _ group: any EventLoopGroup
+    _ listener: ListenerSettings, to spoken: some GatewayProtocol, _ clock: any GatewayClock, _ group: any EventLoopGroup
 ) async throws -> any Channel {
     let name = listener.name
     return try await ServerBootstrap(group: group)
@@ -232,7 +235,7 @@ private func bind(
         .childChannelInitializer { channel in
             channel.eventLoop.makeCompletedFuture {
                 let address = channel.remoteAddress?.ipAddress ?? ""
-                try postgres.takeOver(
+                try spoken.takeOver(
                     channel, accepted: Accepted(listener: name, address: address, isLoopback: isLoopbackHost(address), at: clock.wallTime())
                 )
             }

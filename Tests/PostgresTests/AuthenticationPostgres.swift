@@ -7,6 +7,7 @@ import NIOTLS
 import Testing
 
 @testable import Postgres
+@testable import Relay
 
 /// A private PostgreSQL with one account a method, and a certificate that can be changed while it runs.
 final class AuthenticationPostgres {

@@ -3,6 +3,7 @@ import NIOCore
 import Testing
 
 @testable import Postgres
+@testable import Relay
 
 /// The server's side of the machines against PostgreSQL 15. One server for all of it: it takes longer to make than to
 /// log in to a hundred times.
@@ -19,7 +20,9 @@ struct AuthenticationPostgresTests {
     private func context(_ mode: UpstreamTLS.Mode, _ server: AuthenticationPostgres, authority: String = "rsa") throws -> UpstreamTLSContext
     {
         try #require(
-            try UpstreamTLSContext(UpstreamTLS(mode: mode, authorityFile: "\(server.directory)/\(authority)-ca.crt"), host: "localhost"))
+            try UpstreamTLSContext(
+                UpstreamTLS(mode: mode, authorityFile: "\(server.directory)/\(authority)-ca.crt"), host: "localhost",
+                applicationProtocols: [PostgresTLS.applicationProtocol]))
     }
 
     @Test("every method, with and without TLS, and each certificate that SCRAM can be bound to")

@@ -4,6 +4,7 @@ import NIOCore
 import Testing
 
 @testable import Postgres
+@testable import Relay
 
 /// The client's side of the machines against clients as they are: psql with the system's libpq, and libpq 18.
 @Suite("Startup with libpq")
@@ -20,7 +21,7 @@ struct StartupLibpqTests {
     ) async throws {
         let directory = try temporaryDirectory()
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        let tls = try ServerTLS.selfSigned(in: directory, clock: FixedClock())
+        let tls = try ServerTLS.selfSigned(in: directory, clock: FixedClock(), applicationProtocols: [PostgresTLS.applicationProtocol])
         let server = try await StartupServer.start(tls: tls, method: method, verify: verify)
         try await body(server, tls)
         try await server.stop()
@@ -67,7 +68,8 @@ struct StartupLibpqTests {
         try await withServer { server, _ in
             let directory = try temporaryDirectory()
             defer { try? FileManager.default.removeItem(atPath: directory) }
-            let other = try ServerTLS.selfSigned(in: directory, clock: FixedClock())
+            let other = try ServerTLS.selfSigned(
+                in: directory, clock: FixedClock(), applicationProtocols: [PostgresTLS.applicationProtocol])
             let ended = try await psql(
                 "host=127.0.0.1 port=\(server.port) user=u sslmode=verify-ca sslrootcert=\(other.certificateFile)",
                 environment: ["PGPASSWORD": "x"])

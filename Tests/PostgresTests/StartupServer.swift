@@ -7,6 +7,7 @@ import Synchronization
 import Testing
 
 @testable import Postgres
+@testable import Relay
 
 /// A server that does the gateway's part up to the first ReadyForQuery, with the machines under test, for clients as
 /// they are. It answers every query with an empty result.
@@ -97,7 +98,7 @@ private final class StartupServerHandler: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case TLSUserEvent.handshakeCompleted(let negotiated) = event else { return }
         do throws(HandshakeError) {
-            if seen.isDirect { try ServerTLS.checkDirect(negotiated: negotiated) }
+            if seen.isDirect { try PostgresTLS.checkDirect(negotiated: negotiated) }
         } catch {
             fail(error, context)
         }

@@ -7,6 +7,7 @@ import NIOTLS
 import Testing
 
 @testable import Postgres
+@testable import Relay
 
 private struct StoppedClock: GatewayClock {
     var now = SystemClock().wallTime()
@@ -33,7 +34,7 @@ private func tlsMessage(_ body: () throws(TLSError) -> Void) -> String? {
 private func handshake(
     with server: ServerTLS, _ settings: UpstreamTLS, host: String = "localhost"
 ) async throws -> Result<ServerAuthentication.Channel, TLSError> {
-    let context = try #require(try UpstreamTLSContext(settings, host: host))
+    let context = try #require(try UpstreamTLSContext(settings, host: host, applicationProtocols: [PostgresTLS.applicationProtocol]))
     let group = MultiThreadedEventLoopGroup.singleton
     let listener = try await ServerBootstrap(group: group)
         .childChannelInitializer { channel in
@@ -95,14 +96,16 @@ struct TLSServerTests {
     func selfSigned() async throws {
         try await withDirectory { directory in
             let first = try ServerTLS.selfSigned(
-                in: directory, clock: StoppedClock(), hostNames: ["db-gw.example.com", "not_a_name", "10.0.0.1"])
+                in: directory, clock: StoppedClock(), applicationProtocols: [PostgresTLS.applicationProtocol],
+                hostNames: ["db-gw.example.com", "not_a_name", "10.0.0.1"])
             #expect(first.isNew)
             for (name, mode) in [("tls", 0o700), ("tls/server.crt", 0o600), ("tls/server.key", 0o600)] {
                 let attributes = try FileManager.default.attributesOfItem(atPath: directory + "/" + name)
                 #expect(attributes[.posixPermissions] as? Int == mode, "\(name)")
             }
             #expect(try FileManager.default.contentsOfDirectory(atPath: directory + "/tls").count == 2)
-            let second = try ServerTLS.selfSigned(in: directory, clock: StoppedClock())
+            let second = try ServerTLS.selfSigned(
+                in: directory, clock: StoppedClock(), applicationProtocols: [PostgresTLS.applicationProtocol])
             #expect(!second.isNew && second.fingerprint == first.fingerprint)
 
             let shown = try await need(
@@ -124,27 +127,30 @@ struct TLSServerTests {
     func renewed() async throws {
         try await withDirectory { directory in
             var clock = StoppedClock()
-            let first = try ServerTLS.selfSigned(in: directory, clock: clock)
+            let first = try ServerTLS.selfSigned(in: directory, clock: clock, applicationProtocols: [PostgresTLS.applicationProtocol])
             clock.now = clock.now.advanced(by: .seconds(86_400 * 699))
-            #expect(try !ServerTLS.selfSigned(in: directory, clock: clock).isNew)
+            #expect(try !ServerTLS.selfSigned(in: directory, clock: clock, applicationProtocols: [PostgresTLS.applicationProtocol]).isNew)
             clock.now = clock.now.advanced(by: .seconds(86_400 * 2))
-            let second = try ServerTLS.selfSigned(in: directory, clock: clock)
+            let second = try ServerTLS.selfSigned(in: directory, clock: clock, applicationProtocols: [PostgresTLS.applicationProtocol])
             #expect(second.isNew && second.fingerprint != first.fingerprint)
             try FileManager.default.removeItem(atPath: directory + "/tls/server.key")
-            #expect(try ServerTLS.selfSigned(in: directory, clock: clock).isNew)
+            #expect(try ServerTLS.selfSigned(in: directory, clock: clock, applicationProtocols: [PostgresTLS.applicationProtocol]).isNew)
             try await need("/usr/bin/openssl", ["genpkey"] + ecKey("P-256") + ["-out", directory + "/tls/server.key"])
-            let mended = try ServerTLS.selfSigned(in: directory, clock: clock)
+            let mended = try ServerTLS.selfSigned(in: directory, clock: clock, applicationProtocols: [PostgresTLS.applicationProtocol])
             #expect(mended.isNew)
-            #expect(try !ServerTLS.selfSigned(in: directory, clock: clock).isNew)
+            #expect(try !ServerTLS.selfSigned(in: directory, clock: clock, applicationProtocols: [PostgresTLS.applicationProtocol]).isNew)
         }
     }
 
     @Test("files that cannot be read are not written over: the error says what to do")
     func unreadable() async throws {
         try await withDirectory { directory in
-            let tls = try ServerTLS.selfSigned(in: directory, clock: StoppedClock())
+            let tls = try ServerTLS.selfSigned(
+                in: directory, clock: StoppedClock(), applicationProtocols: [PostgresTLS.applicationProtocol])
             try "mine\n".write(toFile: tls.certificateFile, atomically: true, encoding: .utf8)
-            let message = tlsMessage { () throws(TLSError) in _ = try ServerTLS.selfSigned(in: directory, clock: StoppedClock()) }
+            let message = tlsMessage { () throws(TLSError) in
+                _ = try ServerTLS.selfSigned(in: directory, clock: StoppedClock(), applicationProtocols: [PostgresTLS.applicationProtocol])
+            }
             #expect(message?.contains("could not be read") == true)
             #expect(try String(contentsOfFile: tls.certificateFile, encoding: .utf8) == "mine\n")
         }
@@ -156,7 +162,9 @@ struct TLSServerTests {
             try await makeCertificate("good", key: rsaKey, in: directory)
             try await makeCertificate("other", key: ecKey("P-384"), in: directory)
             let file = { (name: String) in directory + "/" + name }
-            let tls = try ServerTLS(certificateFile: file("good.crt"), privateKeyFile: file("good.key"))
+            let tls = try ServerTLS(
+                certificateFile: file("good.crt"), privateKeyFile: file("good.key"), applicationProtocols: [PostgresTLS.applicationProtocol]
+            )
             let shown = try await need("/usr/bin/openssl", ["x509", "-in", file("good.crt"), "-noout", "-fingerprint", "-sha256"]).text
             #expect(shown.contains(tls.fingerprint))
             try "".write(toFile: file("empty.crt"), atomically: true, encoding: .utf8)
@@ -166,7 +174,9 @@ struct TLSServerTests {
                 ("good.key", "good.key", "certificate"), ("empty.crt", "good.key", "certificate"),
             ] {
                 let message = tlsMessage { () throws(TLSError) in
-                    _ = try ServerTLS(certificateFile: file(certificate), privateKeyFile: file(key))
+                    _ = try ServerTLS(
+                        certificateFile: file(certificate), privateKeyFile: file(key),
+                        applicationProtocols: [PostgresTLS.applicationProtocol])
                 }
                 #expect(message?.contains(what) == true, "\(certificate) \(key): \(message ?? "nothing")")
             }
@@ -184,7 +194,8 @@ struct TLSServerTests {
     @Test("TLS before 1.2 is refused; 1.2 and 1.3 are spoken, with the protocol's name")
     func versions() async throws {
         try await withDirectory { directory in
-            let tls = try ServerTLS.selfSigned(in: directory, clock: StoppedClock())
+            let tls = try ServerTLS.selfSigned(
+                in: directory, clock: StoppedClock(), applicationProtocols: [PostgresTLS.applicationProtocol])
             let server = try await StartupServer.start(tls: tls, method: .password) { _ in nil }
             let base = [
                 "s_client", "-connect", "127.0.0.1:\(server.port)", "-CAfile", tls.certificateFile, "-verify_return_error", "-brief",
@@ -213,7 +224,9 @@ struct TLSUpstreamTests {
             try await makeCertificate("elsewhere", key: ecKey("P-256"), names: "DNS:db.example.com,IP:10.0.0.1", in: directory)
             try await makeCertificate("other", key: ecKey("P-384"), in: directory)
             let server = { (name: String) in
-                try ServerTLS(certificateFile: "\(directory)/\(name).crt", privateKeyFile: "\(directory)/\(name).key")
+                try ServerTLS(
+                    certificateFile: "\(directory)/\(name).crt", privateKeyFile: "\(directory)/\(name).key",
+                    applicationProtocols: [PostgresTLS.applicationProtocol])
             }
             let settings = { (mode: UpstreamTLS.Mode, authority: String) in
                 UpstreamTLS(mode: mode, authorityFile: authority.isEmpty ? nil : "\(directory)/\(authority)-ca.crt")
@@ -245,7 +258,8 @@ struct TLSUpstreamTests {
     @Test("the self-made certificate verifies with itself as the authority, by name and by address")
     func selfSigned() async throws {
         try await withDirectory { directory in
-            let server = try ServerTLS.selfSigned(in: directory, clock: StoppedClock())
+            let server = try ServerTLS.selfSigned(
+                in: directory, clock: StoppedClock(), applicationProtocols: [PostgresTLS.applicationProtocol])
             for host in ["localhost", "127.0.0.1"] {
                 let result = try await handshake(
                     with: server, UpstreamTLS(mode: .verifyFull, authorityFile: server.certificateFile), host: host)
@@ -261,10 +275,11 @@ struct TLSUpstreamTests {
     func refused() async throws {
         try await withDirectory { directory in
             try "nothing\n".write(toFile: directory + "/empty", atomically: true, encoding: .utf8)
-            #expect(try UpstreamTLSContext(UpstreamTLS(mode: .disable, authorityFile: "/nowhere"), host: "h") == nil)
+            #expect(
+                try UpstreamTLSContext(UpstreamTLS(mode: .disable, authorityFile: "/nowhere"), host: "h", applicationProtocols: []) == nil)
             for (file, host) in [(directory + "/none", "h"), (directory + "/empty", "h"), (nil, ""), (nil, "a\0b")] as [(String?, String)] {
                 let message = tlsMessage { () throws(TLSError) in
-                    _ = try UpstreamTLSContext(UpstreamTLS(mode: .verifyFull, authorityFile: file), host: host)
+                    _ = try UpstreamTLSContext(UpstreamTLS(mode: .verifyFull, authorityFile: file), host: host, applicationProtocols: [])
                 }
                 #expect(message != nil, "\(file ?? "") \(host)")
             }

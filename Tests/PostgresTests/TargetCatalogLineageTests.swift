@@ -63,6 +63,35 @@ import Testing
         #expect(words.compactMap { $0 }.joined(separator: " ") == expected, "\(sql)")
     }
 
+    /// `otherwise: error` of the masks `ssn` and `id`; the one on cards takes NULL.
+    @Test(arguments: [
+        ("SELECT ssn, upper(name) FROM customers", nil), ("SELECT * FROM customers WHERE ssn = '1'", "id"),
+        ("SELECT name, upper(ssn) AS u FROM customers", "ssn: column 2 (u) cannot be masked: it is computed from the masked column"),
+        ("SELECT upper(card) FROM customers", nil), ("SELECT upper(card) || ssn FROM customers", "ssn"),
+        ("SELECT CASE WHEN ssn = '1' THEN 1 END FROM customers", "ssn"), ("SELECT count(*) FROM customers", nil),
+        ("SELECT id FROM customers", "id: column 1 (id) cannot be masked: values of its type cannot hold what the mask makes of them"),
+        ("SELECT r FROM computed", "ssn"), ("SELECT u FROM computed", nil), ("SELECT leak()", "ssn"), ("SELECT 1", nil),
+        ("EXPLAIN SELECT ssn FROM customers", "ssn: its result cannot be masked"), ("EXPLAIN SELECT 1 FROM orders", nil),
+        ("UPDATE customers SET name = 'x' WHERE ssn = '1'", nil), ("DELETE FROM customers WHERE name = 'x' RETURNING ssn || ''", "ssn"),
+        ("SELECT c FROM customers c", "ssn"), ("DECLARE x CURSOR FOR SELECT reverse(ssn) FROM customers", "ssn"),
+        ("SELECT upper(note) FROM orders", nil), ("SELECT * FROM nowhere", "ssn"), ("DO 'BEGIN END'", nil),
+    ])
+    func refusedWhereItWouldBeWithheld(sql: String, expected: String?) throws {
+        let snapshot = try MaskedDatabase.shared.get().planner.snapshot
+        func columns(_ names: String...) -> [ColumnMaskRule.Pattern] {
+            names.map { .init(schema: "public", table: "customers", column: $0) }
+        }
+        let rules = [
+            ColumnMaskRule(id: "ssn", columns: columns("ssn"), strategy: .partial, refusesToWithhold: true),
+            ColumnMaskRule(id: "card", columns: columns("card"), strategy: .partial),
+            ColumnMaskRule(id: "id", columns: columns("id"), strategy: .partial, refusesToWithhold: true),
+        ]
+        let found = MaskPlanner(snapshot: snapshot, rules: rules).withheldResult(of: try facts(sql), in: context)
+            .map { "\($0.rule): \($0.reason)" }
+        #expect(expected.map { found?.hasPrefix($0) == true } ?? (found == nil), "\(sql): \(found ?? "-")")
+        #expect(MaskPlanner(snapshot: snapshot, rules: [rules[1]]).withheldResult(of: try facts(sql), in: context) == nil)
+    }
+
     @Test(arguments: [
         ("COPY (SELECT id, ssn, upper(name) FROM customers) TO STDOUT", "pass ssn pass"),
         ("COPY (SELECT number FROM plain) TO STDOUT (FORMAT binary)", "ssn"),

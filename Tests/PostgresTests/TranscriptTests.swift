@@ -36,6 +36,26 @@ import Testing
         #expect(try told(tape) == ["statement SELECT 1 FROM c WHERE ssn = '****'", "verdict a", "prepare SELECT 2", "verdict b"])
     }
 
+    /// Once an answer, in front of its rows.
+    @Test func whatTheClientSawOtherwiseIsTold() throws {
+        var tape = Tape()
+        tape.client(.query("SELECT ssn FROM c"))
+        tape.server(.columns("ssn"), .row("a"))
+        tape.server(.row("****"), because: .maskOfRecording)
+        tape.server(.row("****"), because: .maskOfRecording)
+        tape.server(.complete("SELECT 3"), .ready())
+        tape.client(.query("SELECT ssn FROM c"))
+        tape.server(.columns("ssn"))
+        tape.server(.row("****"), because: .mask)
+        tape.server(.row("b"), because: .maskOfClient)
+        tape.server(.complete("SELECT 2"), .ready())
+        #expect(
+            try told(tape) == [
+                "statement SELECT ssn FROM c", "rows", "view", "rows", "complete", "statement SELECT ssn FROM c", "rows", "view", "rows",
+                "complete",
+            ])
+    }
+
     /// What waits, and what is nowhere, has its verdict all the same.
     @Test func noVerdictIsLost() throws {
         var tape = Tape()

@@ -1,3 +1,4 @@
+import Console
 import Crypto
 import Foundation
 import Hummingbird
@@ -75,7 +76,7 @@ public final class LocalServer: Sendable {
         }
         let (ports, found) = AsyncStream.makeStream(of: Int.self)
         let app = Application(
-            responder: responder, server: try tls.map { try .tls(.http1(), tlsConfiguration: $0.serverConfiguration) } ?? .http1(),
+            responder: responder, server: try tls.map { try .tls(.accepting(), tlsConfiguration: $0.serverConfiguration) } ?? .accepting(),
             configuration: .init(address: .hostname("127.0.0.1", port: 0)),
             onServerRunning: { channel in found.yield(channel.localAddress?.port ?? 0) },
             logger: Logger(label: "local", factory: { _ in SwiftLogNoOpLogHandler() }))

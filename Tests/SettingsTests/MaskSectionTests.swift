@@ -87,6 +87,35 @@ import Testing
         #expect(changed.keepingWhatNeedsRestart(of: none).recording.breakGlassRecipients == changed.recording.breakGlassRecipients)
     }
 
+    @Test func aMaskIsOfOneViewOrOfBoth() throws {
+        let folder = try Folder()
+        func text(_ more: String) -> String {
+            configuration(masks: "masks:\n  - { id: m, columns: [\"*.*.x\"], strategy: redact\(more) }")
+        }
+        let plain = try load(text(""), in: folder).settings.policy
+        #expect(plain.masks.first?.view == .both)
+        for view in MaskRule.View.allCases {
+            let policy = try load(text(", applies_to: \(view.rawValue)"), in: folder).settings.policy
+            #expect(policy.masks.first?.view == view && policy.version != plain.version)
+        }
+        let strict = try load(text(", otherwise: error"), in: folder).settings.policy
+        #expect(strict.masks.first?.otherwise == .error && strict.version != plain.version)
+        #expect(errors(text(", otherwise: erorr"), in: folder).contains { $0.contains("did you mean `error`") })
+        #expect(
+            errors(text(", applies_to: recording, otherwise: error"), in: folder).contains {
+                $0.contains("`masks[1].otherwise`: a mask of the recording alone")
+            })
+        #expect(errors(text(", applies_to: recordings"), in: folder).contains { $0.contains("did you mean `recording`") })
+        #expect(
+            errors(text(", applies_to: client, keep_original: sealed"), in: folder).contains {
+                $0.contains("`masks[1].keep_original`: a mask of the client alone")
+            })
+        #expect(
+            errors(text(", applies_to: recording, unmask: { approvers: [managers] }"), in: folder).contains {
+                $0.contains("`masks[1].unmask`: a mask of the recording alone")
+            })
+    }
+
     @Test func theKeyIsASecretFromElsewhere() throws {
         let folder = try Folder()
         try folder.write(String(repeating: "k", count: 32) + "\n", to: "key")

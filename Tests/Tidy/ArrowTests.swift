@@ -15,7 +15,7 @@ import Testing
         "Identity": ["GatehouseCore"],
         "Analysis": ["GatehouseCore", "CPgQuery"],
         "Policy": ["GatehouseCore"],
-        "Masking": ["GatehouseCore", "CScan"],
+        "Masking": ["GatehouseCore", "CGatehouse", "CScan"],
         "Recording": ["GatehouseCore", "CGatehouse", "CZstd"],
         "S3": ["GatehouseCore", "Recording"],
         "Secrets": ["GatehouseCore", "CGatehouse"],

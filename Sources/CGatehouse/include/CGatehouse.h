@@ -22,6 +22,17 @@ int gatehouse_gcm_seal(
 int gatehouse_gcm_open(
     void *context, const uint8_t nonce[12], const void *additional, size_t additional_size, const void *sealed, size_t size, void *plain);
 
+/// HMAC-SHA256 (RFC 2104) over OpenSSL's SHA-256, as a value: what has taken in the key alone can be copied for each message, which
+/// costs two blocks and no allocation where a message is short.
+typedef struct {
+    uint64_t inner[14];
+    uint64_t outer[14];
+} gatehouse_hmac;
+
+void gatehouse_hmac_begin(gatehouse_hmac *mac, const void *key, size_t size);
+void gatehouse_hmac_update(gatehouse_hmac *mac, const void *bytes, size_t size);
+void gatehouse_hmac_end(const gatehouse_hmac *mac, uint8_t digest[32]);
+
 /// Runs a program: nothing to read, pipes for what it prints, none of this process's files, every signal at its default, and a
 /// process group of its own; no shell. In C, since Swift's Glibc knows neither pipe2 nor posix_spawn_file_actions_addclosefrom_np.
 /// `arguments` begin with the program's own name and end with NULL. `output` and `errors` do not block and are the caller's to close;

@@ -67,7 +67,8 @@ public final class DevelopmentIssuer: Sendable {
         var logger = logger
         logger.logLevel = max(logger.logLevel, .warning)
         return Application(
-            responder: router.buildResponder(), configuration: .init(address: .hostname(host, port: requestedPort)),
+            responder: router.buildResponder(), server: .accepting(),
+            configuration: .init(address: .hostname(host, port: requestedPort)),
             onServerRunning: { channel in
                 let name = self.host.contains(":") ? "[\(self.host)]" : self.host
                 let issuer = "http://\(name):\(channel.localAddress?.port ?? self.requestedPort)"

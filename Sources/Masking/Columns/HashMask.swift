@@ -1,5 +1,3 @@
-import Crypto
-
 /// Keyed digests of values, in the shape that the value's type accepts.
 enum HashMask {
     private static let digestBytes = 16
@@ -8,35 +6,30 @@ enum HashMask {
         _ value: UnsafeRawBufferPointer, key: MaskKey, type: MaskableType, format: ValueFormat, to output: UnsafeMutableRawBufferPointer
     ) -> Int? {
         if let canonical = CanonicalValue(value, type, format) {
-            let digest = key.mac { $0.update(data: canonical.bytes) }
+            let digest = key.mac { $0.update(canonical.bytes) }
             return canonical.shaped(digest).flatMap { put($0, output) }
         }
         guard type.isHashedWhole else { return nil }
-        var mac = key.prototype
-        feed(value, type: type, format: format, to: &mac)
-        let digest = mac.finalize()
-        return digest.withUnsafeBytes { bytes in
-            shape(UnsafeRawBufferPointer(rebasing: bytes[..<digestBytes]), type: type, format: format, output: output)
+        return key.withMAC {
+            feed(value, type: type, format: format, to: &$0)
+        } use: { digest in
+            shape(UnsafeRawBufferPointer(rebasing: digest[..<digestBytes]), type: type, format: format, output: output)
         }
     }
 
     // MARK: What is hashed: the value, not its representation
 
-    private static func feed(_ value: UnsafeRawBufferPointer, type: MaskableType, format: ValueFormat, to mac: inout HMAC<SHA256>) {
+    private static func feed(_ value: UnsafeRawBufferPointer, type: MaskableType, format: ValueFormat, to mac: inout KeyedMAC) {
         switch (type, format) {
-        case (.paddedText, _): update(&mac, PartialMask.trimmed(value))
+        case (.paddedText, _): mac.update(PartialMask.trimmed(value))
         case (.uuid, .text): feedHex(value[...], to: &mac)
         case (.bytea, .text): feedBytea(value, to: &mac)
-        default: update(&mac, value)
+        default: mac.update(value)
         }
     }
 
-    private static func update(_ mac: inout HMAC<SHA256>, _ bytes: UnsafeRawBufferPointer) {
-        if !bytes.isEmpty { mac.update(data: bytes) }
-    }
-
     /// `bytea_output` hex or escape, as the server wrote it (PostgreSQL manual, "Binary Data Types").
-    private static func feedBytea(_ value: UnsafeRawBufferPointer, to mac: inout HMAC<SHA256>) {
+    private static func feedBytea(_ value: UnsafeRawBufferPointer, to mac: inout KeyedMAC) {
         let backslash = UInt8(ascii: "\\")
         if value.count >= 2, value[0] == backslash, value[1] == UInt8(ascii: "x") {
             feedHex(value.dropFirst(2), to: &mac)
@@ -62,7 +55,7 @@ enum HashMask {
     }
 
     /// Hex digits in pairs; anything else (the hyphens of a UUID) is passed over.
-    private static func feedHex(_ digits: UnsafeRawBufferPointer.SubSequence, to mac: inout HMAC<SHA256>) {
+    private static func feedHex(_ digits: UnsafeRawBufferPointer.SubSequence, to mac: inout KeyedMAC) {
         var pieces = Pieces()
         var high: UInt8?
         for digit in digits {
@@ -75,6 +68,11 @@ enum HashMask {
             }
         }
         pieces.flush(to: &mac)
+    }
+
+    /// - Parameter nibble: below 16.
+    static func digit(_ nibble: UInt8) -> UInt8 {
+        nibble < 10 ? UInt8(ascii: "0") &+ nibble : UInt8(ascii: "a") &- 10 &+ nibble
     }
 
     static func nibble(_ digit: UInt8) -> UInt8? {
@@ -90,13 +88,13 @@ enum HashMask {
     private struct Pieces {
         private var bytes: [UInt8] = []
 
-        mutating func append(_ byte: UInt8, to mac: inout HMAC<SHA256>) {
+        mutating func append(_ byte: UInt8, to mac: inout KeyedMAC) {
             bytes.append(byte)
             if bytes.count == 4_096 { flush(to: &mac) }
         }
 
-        mutating func flush(to mac: inout HMAC<SHA256>) {
-            if !bytes.isEmpty { mac.update(data: bytes) }
+        mutating func flush(to mac: inout KeyedMAC) {
+            mac.update(bytes)
             bytes.removeAll(keepingCapacity: true)
         }
     }
@@ -142,7 +140,6 @@ enum HashMask {
     }
 
     private struct Writer {
-        private static let digits: [UInt8] = Array("0123456789abcdef".utf8)
         let output: UnsafeMutableRawBufferPointer
         var count = 0
 
@@ -158,8 +155,8 @@ enum HashMask {
 
         mutating func hex(_ bytes: UnsafeRawBufferPointer.SubSequence) {
             for value in bytes {
-                byte(Self.digits[Int(value >> 4)])
-                byte(Self.digits[Int(value & 15)])
+                byte(HashMask.digit(value >> 4))
+                byte(HashMask.digit(value & 15))
             }
         }
     }

@@ -57,42 +57,43 @@ public struct MaskKey: Sendable, Hashable, CustomStringConvertible, CustomDebugS
     /// Fewer bytes could be searched.
     public static let minimumBytes = 16
 
-    /// A MAC that has taken in the key and nothing else: copied for each value, since keying costs more than most values do.
-    let prototype: HMAC<SHA256>
+    private let keyed: KeyedMAC.Prototype
     private let fingerprint: SHA256Digest
 
     /// nil when `bytes` are fewer than `minimumBytes`.
     public init?(bytes: some Collection<UInt8>) {
         guard bytes.count >= Self.minimumBytes else { return nil }
-        let copy = Array(bytes)
-        prototype = HMAC<SHA256>(key: SymmetricKey(data: copy))
-        fingerprint = SHA256.hash(data: copy)
+        self.init(trusted: Array(bytes))
     }
 
     /// A new random key: replacements are then stable for as long as this value lives.
     public init() {
-        let key = SymmetricKey(size: .bits256)
-        prototype = HMAC<SHA256>(key: key)
-        fingerprint = key.withUnsafeBytes { SHA256.hash(data: $0) }
+        self.init(trusted: SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) })
     }
 
     /// Another key that this one decides: knowing it tells nothing of this one.
     public func derived(for label: String) -> MaskKey {
-        var mac = prototype
-        mac.update(data: Array("gatehouse mask key for \(label)".utf8))
-        return MaskKey(trusted: Array(mac.finalize()))
+        MaskKey(trusted: mac { $0.update(Array("gatehouse mask key for \(label)".utf8)) })
     }
 
     private init(trusted bytes: [UInt8]) {
-        prototype = HMAC<SHA256>(key: SymmetricKey(data: bytes))
+        keyed = KeyedMAC.Prototype(key: bytes)
         fingerprint = SHA256.hash(data: bytes)
     }
 
     /// HMAC-SHA256 of what `feed` gives.
-    func mac(_ feed: (inout HMAC<SHA256>) -> Void) -> [UInt8] {
-        var mac = prototype
+    func mac(_ feed: (inout KeyedMAC) -> Void) -> [UInt8] {
+        var mac = KeyedMAC(keyed)
         feed(&mac)
-        return Array(mac.finalize())
+        return mac.withDigest { Array($0) }
+    }
+
+    /// Shows the HMAC-SHA256 of what `feed` gives, 32 bytes, to `use`.
+    @inline(__always)
+    func withMAC<Result>(_ feed: (inout KeyedMAC) -> Void, use: (UnsafeRawBufferPointer) -> Result) -> Result {
+        var mac = KeyedMAC(keyed)
+        feed(&mac)
+        return mac.withDigest(use)
     }
 
     public static func == (left: MaskKey, right: MaskKey) -> Bool { left.fingerprint == right.fingerprint }
@@ -125,6 +126,12 @@ public struct ColumnMask: Sendable, Hashable {
     /// - Parameter type: one of the server's own types, as its OID; the base type of a domain.
     public init(type: UInt32, format: ValueFormat, strategy: MaskStrategy) {
         self.init(shape: ValueShape(oid: type), format: format, strategy: strategy)
+    }
+
+    /// The type cannot hold what the strategy gives, so that every value becomes NULL. False where NULL is what was asked for.
+    public var withholdsEverything: Bool {
+        guard strategy != .null, case .null = PreparedMask(self) else { return false }
+        return true
     }
 }
 

@@ -171,7 +171,7 @@ enum DateShift {
     /// The days that a key stands for: from 1 to `most`, either way.
     static func days(of key: MaskKey, within most: Int) -> Int64 {
         let most = UInt64(max(1, most))
-        let digest = key.mac { $0.update(data: Array("days".utf8)) }
+        let digest = key.mac { $0.update(Array("days".utf8)) }
         let place = digest.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) } % (2 * most)
         return place < most ? Int64(place) - Int64(most) : Int64(place) - Int64(most) + 1
     }

@@ -54,12 +54,28 @@ public struct RowMask: Sendable {
             }
             return counts
         }
-        let (room, overflow) = row.count.addingReportingOverflow(steps.count * (ValueMask.maximumGrowth + 4))
-        guard !overflow else { throw MaskError.malformedRow("its length") }
+        guard let room = room(for: row.count) else { throw MaskError.malformedRow("its length") }
         _ = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { output in
             try rewrite(row, output: output, counts: &counts, seeing)
         }
         return counts
+    }
+
+    /// The most bytes that a masked row of `count` bytes takes; nil where that is not known before.
+    public func room(for count: Int) -> Int? {
+        guard !isNested else { return nil }
+        let (room, overflow) = count.addingReportingOverflow(steps.count * (ValueMask.maximumGrowth + 4))
+        return overflow ? nil : room
+    }
+
+    /// Writes the masked `row`, the body of a DataRow, to `output`; how many bytes it takes.
+    ///
+    /// - Parameter output: has the `room` for it.
+    /// - Throws: `MaskError` where the row is not of the columns, or `output` has not the room. Nothing in `output` is good then.
+    public func mask(row: UnsafeRawBufferPointer, to output: UnsafeMutableRawBufferPointer) throws -> Int {
+        guard let room = room(for: row.count), output.count >= room else { throw MaskError.malformedRow("no room for it") }
+        var counts = MaskCounts()
+        return try rewrite(row, output: output, counts: &counts, nil)
     }
 
     /// `output` has room for the row and for the longest replacement in every masked column.

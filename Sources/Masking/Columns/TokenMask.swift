@@ -43,7 +43,7 @@ enum TokenMask {
 
         init(_ key: MaskKey, _ value: UnsafeRawBufferPointer) {
             self.key = key
-            seed = key.mac { if !value.isEmpty { $0.update(data: value) } }
+            seed = key.mac { $0.update(value) }
             block = seed
         }
 
@@ -52,8 +52,8 @@ enum TokenMask {
                 number += 1
                 let (seed, number) = (seed, number)
                 block = key.mac {
-                    $0.update(data: seed)
-                    $0.update(data: bigEndian(number))
+                    $0.update(seed)
+                    $0.update(bigEndian(number))
                 }
                 position = 0
             }

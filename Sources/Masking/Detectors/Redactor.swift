@@ -1,5 +1,3 @@
-import Crypto
-
 /// What stands for a finding.
 public enum FindingStrategy: Sendable, Hashable {
     /// `[email]`: says only what was there.
@@ -127,14 +125,15 @@ public final class Redactor: Sendable {
             output.append(contentsOf: [0x2A, 0x2A, 0x2A, 0x2A])
             output.append(contentsOf: Self.visibleEnd(place))
         case .hash(let key):
-            var mac = key.prototype
-            if !place.isEmpty { mac.update(data: place) }
             output.append(contentsOf: names[detector].dropLast())
             output.append(0x3A)
-            let digits: [UInt8] = Array("0123456789abcdef".utf8)
-            for byte in mac.finalize().prefix(8) {
-                output.append(digits[Int(byte >> 4)])
-                output.append(digits[Int(byte & 15)])
+            key.withMAC {
+                $0.update(place)
+            } use: { digest in
+                for byte in digest.prefix(8) {
+                    output.append(HashMask.digit(byte >> 4))
+                    output.append(HashMask.digit(byte & 15))
+                }
             }
             output.append(0x5D)
         }

@@ -233,6 +233,23 @@ public struct MaskRule: Sendable, Hashable, Codable {
         case sealed
     }
 
+    /// Who must not see what a mask hides.
+    public enum View: String, Sendable, Hashable, Codable, CaseIterable {
+        /// The client; the recording holds clear values.
+        case client
+        /// Whoever reads the recording, and approvers; the client sees clear values.
+        case recording
+        case both
+    }
+
+    /// What becomes of a result whose column a mask would have to withhold.
+    public enum Otherwise: String, Sendable, Hashable, Codable, CaseIterable {
+        /// Its values are NULL.
+        case null
+        /// The statement is denied before it runs.
+        case error
+    }
+
     /// What a strategy is told; nil is what it does without. Each belongs to one strategy, or a few: the loader checks that.
     public struct Options: Sendable, Hashable, Codable {
         /// Of partial: characters that stay at the beginning and at the end.
@@ -270,6 +287,10 @@ public struct MaskRule: Sendable, Hashable, Codable {
     public var options: Options?
     /// nil where nothing is said: nothing is kept.
     public var keepOriginal: KeepOriginal?
+    /// nil where nothing is said: both.
+    public var appliesTo: View?
+    /// nil where nothing is said: NULL.
+    public var otherwise: Otherwise?
     /// Who may let a session see clear values for a time, and on which terms; nil: nobody.
     public var unmask: HoldTerms?
     /// Who sees clear values; nil: nobody.
@@ -280,13 +301,16 @@ public struct MaskRule: Sendable, Hashable, Codable {
 
     public init(
         id: String, columns: [ColumnPattern], strategy: Strategy, options: Options? = nil, keepOriginal: KeepOriginal? = nil,
-        except: Who? = nil, unmask: HoldTerms? = nil, where place: Where = Where(), sourceLine: Int? = nil
+        appliesTo: View? = nil, otherwise: Otherwise? = nil, except: Who? = nil, unmask: HoldTerms? = nil, where place: Where = Where(),
+        sourceLine: Int? = nil
     ) {
         self.id = id
         self.columns = columns
         self.strategy = strategy
         self.options = options
         self.keepOriginal = keepOriginal
+        self.appliesTo = appliesTo
+        self.otherwise = otherwise
         self.unmask = unmask
         self.except = except
         self.place = place
@@ -294,11 +318,12 @@ public struct MaskRule: Sendable, Hashable, Codable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, columns, strategy, options, keepOriginal, except, unmask
+        case id, columns, strategy, options, keepOriginal, appliesTo, otherwise, except, unmask
         case place = "where"
     }
 
     public var keepsOriginal: Bool { keepOriginal == .sealed }
+    public var view: View { appliesTo ?? .both }
 
     func applies(to principal: Principal, at target: Target) -> Bool {
         place.matches(target) && !(except?.matches(principal) ?? false)

@@ -4,19 +4,37 @@ import NIOCore
 /// How the data of one COPY .. TO STDOUT is masked: made when the statement was judged, held against what the server announces.
 struct CopyMaskPlan {
     let options: CopyOptions
-    /// nil: no column is masked by name, however many there are.
+    /// As the client sees it. nil: no column is masked by name, however many there are.
     let columns: [ColumnMask?]?
     /// What looks into the columns that no mask names.
     var redactor: Redactor?
-    /// What of the columns that masks name is kept for break-glass recipients.
+    /// What the recording sees.
+    enum Recording {
+        /// What the client sees.
+        case asSent
+        /// nil: no column is masked by name.
+        case columns([ColumnMask?]?)
+    }
+
+    let recording: Recording
+    /// What of the columns that masks name is kept for break-glass recipients, beside what is recorded.
     let original: OriginalView<[ColumnMask?]>
 
+    var recordedColumns: [ColumnMask?]? {
+        switch recording {
+        case .asSent: columns
+        case .columns(let columns): columns
+        }
+    }
+
     init(
-        options: CopyOptions, columns: [ColumnMask?]?, redactor: Redactor? = nil, original: OriginalView<[ColumnMask?]> = .nothing
+        options: CopyOptions, columns: [ColumnMask?]?, redactor: Redactor? = nil, recording: Recording = .asSent,
+        original: OriginalView<[ColumnMask?]> = .nothing
     ) {
         self.options = options
         self.columns = columns
         self.redactor = redactor
+        self.recording = recording
         self.original = original
     }
 

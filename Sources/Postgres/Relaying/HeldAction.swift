@@ -24,13 +24,6 @@ struct HeldAction: Equatable {
     }
 }
 
-/// What became of it.
-enum HoldOutcome: Equatable {
-    case granted(approval: String)
-    /// Why not, for the client.
-    case refused(Verdict)
-}
-
 /// The values of a Bind message (documentation, "Message Formats", Bind).
 struct BoundParameters: Equatable {
     /// 0 is text, 1 binary; none means all text, one is for all.

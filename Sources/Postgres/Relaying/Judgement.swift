@@ -2,6 +2,7 @@ import Analysis
 import GatehouseCore
 import Masking
 import NIOCore
+import Relay
 
 /// The setting by which a session says why it does something that must be approved.
 let reasonSetting = "gatehouse.reason"
@@ -20,8 +21,8 @@ final class Judgement {
     let epoch: Epoch
     /// A result of this statement may hold values that must be masked, so rows may not pass before their columns are known.
     let mayRevealMasked: Bool
-    /// The server's words about this statement may quote a masked value.
-    let mayEchoMasked: Bool
+    /// Who must not see the server's words about this statement, since they may quote a masked value.
+    let mayEchoMasked: Views
     /// How what a COPY .. TO STDOUT sends is masked.
     let copyMask: CopyMaskPlan?
     /// How what the client says of it is told to people; nil: as it is.
@@ -48,7 +49,7 @@ final class Judgement {
     var waitsForBind: Bool { isHeld || needsEstimate }
 
     init(
-        actions: [Action], verdict: Verdict, record: [UInt8], epoch: Epoch, mayRevealMasked: Bool, mayEchoMasked: Bool = false,
+        actions: [Action], verdict: Verdict, record: [UInt8], epoch: Epoch, mayRevealMasked: Bool, mayEchoMasked: Views = [],
         copyMask: CopyMaskPlan? = nil, needsEstimate: Bool = false, analysis: Analysis?, hidden: HiddenLiterals? = nil
     ) {
         self.hidden = hidden

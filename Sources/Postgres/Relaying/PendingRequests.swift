@@ -24,8 +24,8 @@ struct PendingRequest {
     var denial: Judgement? { judgements.first { $0.isDenied && !$0.isHeld } }
     /// Its rows may hold values that must be masked.
     var mayRevealMasked: Bool { judgements.contains { $0.mayRevealMasked } }
-    /// What the server says about it may quote such values.
-    var mayEchoMasked: Bool { judgements.contains { $0.mayEchoMasked } }
+    /// Who must not see what the server says about it, since that may quote such values.
+    var mayEchoMasked: Views { judgements.reduce([]) { $0.union($1.mayEchoMasked) } }
 }
 
 /// The requests on their way, oldest first. The server answers in order, which is what ties an answer to its request.

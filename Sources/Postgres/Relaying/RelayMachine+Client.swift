@@ -250,7 +250,7 @@ extension RelayMachine {
     }
 
     mutating func forwarded(_ judgement: Judgement) {
-        if judgement.mayEchoMasked { transactionMayEcho = true }
+        transactionMayEcho.formUnion(judgement.mayEchoMasked)
         if !judgement.effects.isDisjoint(with: [.definesNames, .freesNames, .runsUnknownCode]), !describedPortals.isEmpty {
             describedPortals.removeAll()
         }

@@ -7,9 +7,9 @@ extension RelayMachine {
     /// places and names.
     private static let textFields: Set<UInt8> = Set("MDHWq".utf8)
 
-    /// An error or notice, with what is found in its texts replaced.
-    func redacted(_ body: BodyReader, as type: UInt8) throws(ProtocolViolation) -> ServerStep {
-        guard let redactor = judge.redactor else { return .pass }
+    /// An error or notice, with what is found in its texts replaced; nil: nothing is.
+    func redacted(_ body: BodyReader, as type: UInt8) throws(ProtocolViolation) -> ByteBuffer? {
+        guard let redactor = judge.redactor else { return nil }
         var body = body
         var fields: [(type: UInt8, text: ByteBuffer)] = []
         var isChanged = false
@@ -23,7 +23,7 @@ extension RelayMachine {
             }
             fields.append((field, text))
         }
-        guard isChanged else { return .pass }
+        guard isChanged else { return nil }
         var buffer = ByteBuffer()
         writeMessage(type, to: &buffer) { body in
             for field in fields {
@@ -33,7 +33,7 @@ extension RelayMachine {
             }
             body.writeInteger(UInt8(0))
         }
-        return .replace(buffer, .mask)
+        return buffer
     }
 
     /// A setting that the server reports: `SET` can have put anything into one.
@@ -48,7 +48,7 @@ extension RelayMachine {
             body.writeImmutableBuffer(clean)
             body.writeInteger(UInt8(0))
         }
-        return .replace(buffer, .mask)
+        return .replace(ServerReplacement(bytes: buffer, reason: .mask))
     }
 
     func receiveNotification(_ body: inout BodyReader) throws(ProtocolViolation) -> ServerStep {
@@ -66,7 +66,7 @@ extension RelayMachine {
             body.writeImmutableBuffer(clean)
             body.writeInteger(UInt8(0))
         }
-        return .replace(buffer, .mask)
+        return .replace(ServerReplacement(bytes: buffer, reason: .mask))
     }
 }
 

@@ -9,7 +9,7 @@ extension RelayMachine {
         let head = pending.head
         rowMask = nil
         rowMaskIsDecided = false
-        copyMask = nil
+        copyOut = nil
         copy = .none
         let fields = try ErrorFields(&body)
         let isFatal = fields.severity == "FATAL" || fields.severity == "PANIC"
@@ -26,25 +26,49 @@ extension RelayMachine {
             }
         }
         if !isFatal, let denied = head?.denial {
-            return .replace(denial(denied.verdict), .denial)
+            return .replace(ServerReplacement(bytes: denial(denied.verdict), reason: .denial))
         }
         if !isFatal, fields.code == SQLState.queryCanceled.rawValue, let stoppedBy {
             self.stoppedBy = nil
-            return .replace(denial(stoppedBy), .denial)
+            return .replace(ServerReplacement(bytes: denial(stoppedBy), reason: .denial))
         }
         let isSafe = MaskPlanner.isSafe(sqlState: fields.code, pointsAtStatement: fields.pointsAtStatement) && !quotesHidden(head, fields)
-        if mayQuoteMasked(head), !isSafe {
-            return .replace(withoutValues(fields, as: Backend.errorResponse), .withheldMessage)
-        }
-        return try redacted(original, as: Backend.errorResponse)
+        return try told(original, fields, as: Backend.errorResponse, withheldFrom: isSafe ? [] : quoted(head))
     }
 
-    /// Whether an error or notice that answers `head` may quote a masked value: by what the request is about, or, where it is about
-    /// nothing of its own (a commit, a Sync), by what its transaction did before.
-    private func mayQuoteMasked(_ head: PendingRequest?) -> Bool {
+    /// Who must not see an error or notice that answers `head`, since it may quote a masked value: by what the request is about, or,
+    /// where it is about nothing of its own (a commit, a Sync), by what its transaction did before.
+    private func quoted(_ head: PendingRequest?) -> Views {
         guard let head else { return transactionMayEcho }
-        if head.mayEchoMasked { return true }
-        return transactionMayEcho && head.judgements.allSatisfy { $0.actions.allSatisfy(\.objects.isEmpty) }
+        let isItsOwn = head.judgements.contains { $0.actions.contains { !$0.objects.isEmpty } }
+        return head.mayEchoMasked.union(isItsOwn ? [] : transactionMayEcho)
+    }
+
+    /// An error or notice, as each may see it.
+    private func told(
+        _ body: BodyReader, _ fields: ErrorFields, as type: UInt8, withheldFrom views: Views
+    ) throws(ProtocolViolation) -> ServerStep {
+        let clear = try redacted(body, as: type)
+        guard !views.isEmpty else { return clear.map { .replace(ServerReplacement(bytes: $0, reason: .mask)) } ?? .pass }
+        let withheld = withoutValues(fields, as: type)
+        switch views {
+        case .client:
+            let recorded = clear.map { Recorded.other($0) } ?? .asItCame
+            return .replace(ServerReplacement(bytes: withheld, reason: .withheldMessage, recorded: recorded))
+        case .recording:
+            let sent: ByteBuffer
+            if let clear { sent = clear } else { sent = try message(body, as: type) }
+            return .replace(ServerReplacement(bytes: sent, reason: .withheldMessage, recorded: .other(withheld)))
+        default: return .replace(ServerReplacement(bytes: withheld, reason: .withheldMessage))
+        }
+    }
+
+    private func message(_ body: BodyReader, as type: UInt8) throws(ProtocolViolation) -> ByteBuffer {
+        var body = body
+        let bytes = try body.bytes(body.remaining)
+        var buffer = ByteBuffer()
+        writeMessage(type, to: &buffer) { $0.writeImmutableBuffer(bytes) }
+        return buffer
     }
 
     /// `syntax error at or near "'078-05-1120'"`: a text that the gateway could not read either, and whose constants it hides.
@@ -61,8 +85,8 @@ extension RelayMachine {
     }
 
     mutating func receiveNotice(_ body: inout BodyReader) throws(ProtocolViolation) -> ServerStep {
-        guard mayQuoteMasked(pending.head) else { return try redacted(body, as: Backend.noticeResponse) }
-        return .replace(withoutValues(try ErrorFields(&body), as: Backend.noticeResponse), .withheldMessage)
+        let original = body
+        return try told(original, try ErrorFields(&body), as: Backend.noticeResponse, withheldFrom: quoted(pending.head))
     }
 
     /// The denial in place of the error that the injected message brought about.

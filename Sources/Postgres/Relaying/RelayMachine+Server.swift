@@ -49,6 +49,7 @@ extension RelayMachine {
                     if serverRemainder > 0 { return .needsBytes }
                     continue
                 }
+                if header.type == Backend.dataRow, maskRows(input, &run, &replacement, &sink) { continue }
             }
             guard available >= header.totalLength else { return .needsBytes }
             switch try receive(header, input, run.cursor) {
@@ -61,9 +62,9 @@ extension RelayMachine {
                 run.cursor += header.totalLength
                 run.start = run.cursor
                 sink.swallow(header.totalLength)
-            case .replace(let bytes, let why, let kept):
+            case .replace(let more):
                 run.flushToClient(input, &sink)
-                replacement.add(bytes, for: header.totalLength, why, kept, at: run.cursor, of: input, &sink)
+                replacement.add(more, for: header.totalLength, at: run.cursor, of: input, &sink)
                 run.cursor += header.totalLength
                 run.start = run.cursor
             case .needsCatalog: return .needsCatalog
@@ -71,10 +72,25 @@ extension RelayMachine {
         }
     }
 
+    /// Masks many rows at once where nothing else has to be known of each; false where the next one has to be looked at by itself.
+    private mutating func maskRows(
+        _ input: ByteBuffer, _ run: inout Run, _ replacement: inout Replacing, _ sink: inout some RelaySink
+    ) -> Bool {
+        guard rowMaskIsDecided, let (mask, keepsOriginal) = rowMask?.plain, !judge.countsMaskedValues else { return false }
+        run.flushToClient(input, &sink)
+        let (rows, bytes) = replacement.addRows(
+            in: input, from: run.cursor, maximum: limits.messageBytes, by: mask, keepsOriginal: keepsOriginal, &sink)
+        guard rows > 0 else { return false }
+        counters.rows &+= numericCast(rows)
+        run.cursor += bytes
+        run.start = run.cursor
+        return true
+    }
+
     enum ServerStep {
         case pass
         case swallow
-        case replace(ByteBuffer, Replacement, Kept = .nothing)
+        case replace(ServerReplacement)
         case needsCatalog
     }
 
@@ -82,7 +98,7 @@ extension RelayMachine {
     private mutating func passesAsItIs(_ type: UInt8) throws(ProtocolViolation) -> Bool {
         if type == Backend.copyData {
             guard copy == .copyOut || copy == .copyBoth else { throw unexpected(type) }
-            if copyMask != nil { return false }
+            if copyOut != nil { return false }
             counters.rows &+= 1
             return true
         }
@@ -96,7 +112,7 @@ extension RelayMachine {
         var body = BodyReader(input, messageAt: start, header: header)
         switch header.type {
         case Backend.dataRow: return try receiveRow(&body, header, input, start)
-        case Backend.copyData: return try receiveCopyData(&body, header)
+        case Backend.copyData: return try receiveCopyData(&body, header, input, start)
         case Backend.rowDescription: return try receiveRowDescription(&body)
         case Backend.noData: return try receiveNoData()
         case Backend.parameterDescription:
@@ -177,21 +193,39 @@ extension RelayMachine {
         }
         counters.rows &+= 1
         guard let rowMask else { return .pass }
-        let isClean = rowMask.detection.map { rowScan.isClean(start, in: input, $0) } ?? true
-        if isClean, rowMask.mask == nil { return .pass }
+        let isClean = rowMask.client.detection.map { rowScan.isClean(start, in: input, $0) } ?? true
+        if isClean, rowMask.client.mask == nil, rowMask.recording == nil { return .pass }
         let row = try body.bytes(header.bodyLength)
-        switch masked(row, rowMask, isClean: isClean) {
-        case .unchanged: return .pass
-        case .replaced(let masked): return .replace(masked, .mask, try kept(of: row, rowMask, isClean: isClean))
+        let sent = try masked(row, rowMask.client, isClean: isClean)
+        guard let recording = rowMask.recording else {
+            guard let sent else { return .pass }
+            return .replace(ServerReplacement(bytes: sent, reason: .mask, kept: try kept(of: row, rowMask, isClean: isClean)))
+        }
+        // Other columns are searched for it than for the client.
+        let recorded = try masked(row, recording, isClean: recording.detection == nil)
+        if sent == nil, recorded == nil { return .pass }
+        return .replace(
+            ServerReplacement(
+                bytes: sent ?? input.getSlice(at: start, length: header.totalLength) ?? ByteBuffer(),
+                reason: Replacement(client: sent != nil, recording: recorded != nil),
+                kept: recorded == nil ? .nothing : try kept(of: row, rowMask, isClean: recording.detection == nil),
+                recorded: recorded.map { .other($0) } ?? .asItCame))
+    }
+
+    /// A row as one of those that see it sees it; nil: as it came.
+    private mutating func masked(_ row: ByteBuffer, _ view: RowView, isClean: Bool) throws(ProtocolViolation) -> ByteBuffer? {
+        switch counted(row, view, isClean: isClean) {
+        case .unchanged: return nil
+        case .replaced(let masked): return masked
         case .malformed: throw ProtocolViolation("the server sent a row that is not of the described columns")
         }
     }
 
-    private mutating func masked(_ row: ByteBuffer, _ rowMask: PostgresRowMask, isClean: Bool) -> PostgresRowMask.Outcome {
-        guard judge.countsMaskedValues else { return rowMask.mask(row, isClean: isClean) }
+    private mutating func counted(_ row: ByteBuffer, _ view: RowView, isClean: Bool) -> Outcome {
+        guard judge.countsMaskedValues else { return view.mask(row, isClean: isClean) }
         var seen: [UInt64] = []
         defer { fingerprints += seen }
-        return rowMask.mask(row, isClean: isClean) { value in
+        return view.mask(row, isClean: isClean) { value in
             var hasher = Hasher()
             hasher.combine(bytes: value)
             seen.append(UInt64(truncatingIfNeeded: hasher.finalize()))
@@ -248,7 +282,7 @@ extension RelayMachine {
     private mutating func finishExecution() {
         rowMask = nil
         rowMaskIsDecided = false
-        copyMask = nil
+        copyOut = nil
         copy = .none
         guard let head = pending.head else { return }
         head.judgements.forEach(judge.completed)
@@ -279,7 +313,7 @@ extension RelayMachine {
     private mutating func receiveCopyOut(_ body: inout BodyReader) throws(ProtocolViolation) -> ServerStep {
         try expect(Backend.copyOutResponse, .query, or: .execute)
         copy = .copyOut
-        copyMask = nil
+        copyOut = nil
         guard let head = pending.head, head.mayRevealMasked else { return .pass }
         // Copy data carries no description of its columns: what was not planned for when it was judged cannot be masked now.
         guard head.judgements.count == 1, let plan = head.judgements.first?.copyMask else {
@@ -287,39 +321,30 @@ extension RelayMachine {
         }
         let format: UInt8 = try body.integer()
         let columns: Int16 = try body.integer()
-        copyMask = try plan.mask(isBinary: format == 1, columns: Int(columns))
-        keepOriginals(of: plan)
+        copyOut = try CopyOut(plan, isBinary: format == 1, columns: Int(columns))
         return .pass
     }
 
-    private mutating func receiveCopyData(_ body: inout BodyReader, _ header: MessageHeader) throws(ProtocolViolation) -> ServerStep {
+    private mutating func receiveCopyData(
+        _ body: inout BodyReader, _ header: MessageHeader, _ input: ByteBuffer, _ start: Int
+    ) throws(ProtocolViolation) -> ServerStep {
         counters.rows &+= 1
         let payload = try body.bytes(header.bodyLength)
-        if copyMask?.passes(payload.readableBytesView) == true { return .pass }
-        var message = ByteBuffer()
-        message.reserveCapacity(header.totalLength + 64)
-        message.writeInteger(Backend.copyData)
-        message.writeInteger(Int32(0))
-        do {
-            let counts = try copyMask?.feed(payload.readableBytesView, into: &message)
-            // Values of a COPY are not kept long enough to be told apart: each counts as another.
-            if judge.countsMaskedValues, let counts {
-                for _ in 0..<min(counts.replacedCells, 100_001) { fingerprints.append(.random(in: .min ... .max)) }
-            }
-        } catch {
-            throw ProtocolViolation("copy data could not be masked: \(error)")
+        guard copyOut?.passes(payload) == false else { return .pass }
+        var replaced = 0
+        let message = { input.getSlice(at: start, length: header.totalLength) ?? ByteBuffer() }
+        guard let replacement = try copyOut?.feed(payload, of: message(), counting: { replaced += $0.replacedCells }) else { return .pass }
+        // Values of a COPY are not kept long enough to be told apart: each counts as another.
+        if judge.countsMaskedValues {
+            for _ in 0..<min(replaced, 100_001) { fingerprints.append(.random(in: .min ... .max)) }
         }
-        message.setInteger(Int32(clamping: message.writerIndex - 1), at: 1)
-        // Nothing may be certain yet of what the chunk holds.
-        let kept = try kept(ofCopyData: payload)
-        return .replace(message.writerIndex > MessageHeader.size ? message : ByteBuffer(), .mask, kept)
+        return .replace(replacement)
     }
-
     private mutating func receiveCopyDone() throws(ProtocolViolation) -> ServerStep {
         guard copy == .copyOut || copy == .copyBoth else { throw unexpected(Backend.copyDone) }
         if copy == .copyOut { copy = .none }
-        do { try copyMask?.finish() } catch { throw ProtocolViolation("the server ended a COPY amid a row") }
-        copyMask = nil
+        do { try copyOut?.finish() } catch { throw ProtocolViolation("the server ended a COPY amid a row") }
+        copyOut = nil
         return .pass
     }
 
@@ -370,7 +395,7 @@ extension RelayMachine {
         stoppedBy = nil
         rowMask = nil
         rowMaskIsDecided = false
-        copyMask = nil
+        copyOut = nil
         if copy == .copyOut || copy == .copyBoth { copy = .none }
         if pending.isEmpty {
             implicitTransaction = false
@@ -378,7 +403,7 @@ extension RelayMachine {
             if !portalColumns.isEmpty { portalColumns.removeAll() }
             if known == .idle {
                 portals.removeAllNamed()
-                transactionMayEcho = false
+                transactionMayEcho = []
             }
             judge.serverIsIdle()
         }

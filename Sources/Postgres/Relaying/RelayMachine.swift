@@ -2,6 +2,7 @@ import Analysis
 import GatehouseCore
 import Masking
 import NIOCore
+import Relay
 
 /// The PostgreSQL session between login and end, as a value: bytes in, decisions out through a `RelaySink`.
 ///
@@ -88,7 +89,7 @@ struct RelayMachine {
     /// told of yet.
     var implicitTransaction = false
     /// A statement of the open transaction may still have the server quote a masked value: a deferred constraint, a commit.
-    var transactionMayEcho = false
+    var transactionMayEcho: Views = []
 
     /// Bytes of the client's stream, and of the server's, that were dealt with.
     var clientOffset: UInt64 = 0
@@ -110,10 +111,7 @@ struct RelayMachine {
     /// Why what runs now is being cancelled by the gateway.
     var stoppedBy: Verdict?
     /// How the copy data now arriving is masked.
-    var copyMask: CopyMask?
-    /// Break-glass recipients get what it masks: as it came, or as the other mask leaves it.
-    var copyKeepsOriginal = false
-    var copyOriginalMask: CopyMask?
+    var copyOut: CopyOut?
     /// What takes the client's copy data, and what of that the recording shows.
     var copyIn = CopyInData.unknown
     var copyInMask = CopyInMask.withholding

@@ -16,8 +16,8 @@ protocol RelaySink {
     mutating func record(_ judgement: Judgement, at offset: UInt64)
     /// Bytes from the server that go on to the client as they are.
     mutating func passToClient(_ bytes: ByteBuffer)
-    /// `original` bytes from the server, instead of which the client gets `bytes`.
-    mutating func replaceForClient(original: Int, by bytes: ByteBuffer, because reason: Replacement)
+    /// `original` bytes from the server, instead of which the client gets `bytes`, and the recording has `recorded`.
+    mutating func replaceForClient(original: Int, by bytes: ByteBuffer, recording recorded: ByteBuffer, because reason: Replacement)
     /// `bytes` came from that side, and masks took something out of them: what is recorded next of it, `recorded` bytes, stands for them. To
     /// be called just before those are, and only where a mask keeps originals.
     mutating func original(_ direction: Direction, _ bytes: ByteBuffer, recorded: Int)
@@ -29,4 +29,14 @@ enum Replacement: String {
     case mask
     case denial
     case withheldMessage = "withheld message"
+    /// The client got clear values.
+    case maskOfRecording = "mask of the recording alone"
+    /// The recording holds clear values.
+    case maskOfClient = "mask of the client alone"
+    case differentMasks = "different masks of the client and the recording"
+
+    /// By whose view masks changed, where the recording does not hold what the client got.
+    init(client: Bool, recording: Bool) {
+        self = client ? recording ? .differentMasks : .maskOfClient : .maskOfRecording
+    }
 }

@@ -71,7 +71,7 @@ struct ClientHandshake {
     mutating func tlsIsUp(negotiated: String?) -> [Action] {
         guard case .upgrading(let isDirect) = state else { return [] }
         if isDirect {
-            do throws(HandshakeError) { try ServerTLS.checkDirect(negotiated: negotiated) } catch { return [.fail(error)] }
+            do throws(HandshakeError) { try PostgresTLS.checkDirect(negotiated: negotiated) } catch { return [.fail(error)] }
         }
         isEncrypted = true
         state = .startup(StartupFramer(insideTLS: true, maximumBytes: rules.startupPacketBytes))

@@ -402,8 +402,8 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
         }
         greeting.writeImmutableBuffer(upstream.ready.ready)
         let pipeline = context.pipeline.syncOperations
-        let client = RelayHandler(session: session, side: .client)
-        let server = RelayHandler(session: session, side: .server)
+        let client = PairHandler(session: session, side: .client)
+        let server = PairHandler(session: session, side: .server)
         try pipeline.addHandler(client, position: .after(self))
         try upstream.channel.pipeline.syncOperations.addHandler(server)
         session.attach(client: client, server: server)
@@ -419,7 +419,7 @@ final class PostgresConnection: ChannelInboundHandler, RemovableChannelHandler {
                 application: startup.applicationName))
         pipeline.removeHandler(self, promise: nil)
         session.begin(greeting: greeting)
-        gateway.sessions.add(RelaySessionHandle(session, eventLoop: loop))
+        gateway.sessions.add(PairedSessionHandle(session))
         session.resumeReads()
     }
 }

@@ -100,7 +100,8 @@ public final class PostgresShared: Sendable {
         if target.tls.mode == .disable { return nil }
         let key = ContextKey(tls: target.tls, host: target.host)
         if let context = contexts.withLock({ $0[key] }) { return context }
-        let context = try UpstreamTLSContext(target.tls, host: target.host)
+        let context = try UpstreamTLSContext(
+            target.tls, host: target.host, applicationProtocols: [PostgresTLS.applicationProtocol])
         contexts.withLock { $0[key] = context }
         return context
     }

@@ -1,82 +1,44 @@
 import Analysis
 import GatehouseCore
 import Identity
-import Logging
 import NIOCore
+import Policy
 import Recording
 import Relay
 
-/// One client and one server, joined: the stage where statements pass. Owns the relay machine and both channels, and is the only
-/// place that touches them. Confined to the event loop that both channels share.
-final class RelaySession: CommitWaiter {
-    let permitted: Permitted
-    let gateway: Gateway
-    let durability: Target.Durability
-    let eventLoop: any EventLoop
-    private let loopRecorder: LoopRecorder
+/// One PostgreSQL client and one server, joined: the stage where statements pass. Owns the relay machine.
+final class RelaySession: PairedSession {
     private let analysisThreads: AnalysisThreads
-    let output: SessionOutput
+    let sink: SessionOutput
     let judge: SessionJudge
     let facts: Facts
     private let catalog: TargetCatalog?
     private let estimator: RowEstimator?
     var machine: RelayMachine
-    private var client: RelayHandler?
-    private var server: RelayHandler?
-    private var clientInput = ByteBuffer()
-    private var serverInput = ByteBuffer()
-    var isScheduled = false
-    /// An analysis or a catalog is waited for.
-    var clientWaits = false
-    private var serverWaits = false
-    private(set) var isEnding = false
-    /// What waits for a person.
-    var hold: ActiveHold?
     /// Of the session's budgets: what was counted already.
     var spentRows: UInt64 = 0
     var spentBytes: UInt64 = 0
-    private var drainReason: String?
-    /// When something last came from either side; only where the session may be ended for being idle.
-    private var lastActivity: NIODeadline?
-    private let timers = Timers()
-    private let onEnd: (SessionTotals) -> Void
-    /// Called once nothing more will be sent: after the commit that holds the last record.
-    private var closing: (after: UInt64, run: () -> Void)?
-    private var commitsBegun: UInt64 = 0
-    private var commitsEnded: UInt64 = 0
-    private var hasFinished = false
-    /// What the client sent next cannot be dealt with before the server has answered.
-    private var clientIsBlocked = false
-    /// A cancel request that waits for its record to be committed, and whether one is on its way.
-    var wantedCancel: (() -> EventLoopFuture<Void>)?
-    var cancelIsUnderWay = false
-    /// Has the target cancel what it does for this session; nil where it gave no key for that.
-    var cancelUpstream: (() -> EventLoopFuture<Void>)?
 
     init(
         permitted: Permitted, gateway: Gateway, eventLoop: any EventLoop, loopRecorder: LoopRecorder, recorder: SessionRecorder,
         judge: SessionJudge, machine: RelayMachine, facts: Facts, catalog: TargetCatalog?, estimator: RowEstimator?,
-        analysisThreads: AnalysisThreads,
-        onEnd: @escaping (SessionTotals) -> Void
+        analysisThreads: AnalysisThreads, onEnd: @escaping (SessionTotals) -> Void
     ) {
-        self.permitted = permitted
-        self.gateway = gateway
-        self.eventLoop = eventLoop
-        self.loopRecorder = loopRecorder
         self.analysisThreads = analysisThreads
         self.judge = judge
         self.machine = machine
         self.facts = facts
         self.catalog = catalog
         self.estimator = estimator
-        self.onEnd = onEnd
-        durability = permitted.target.durability
-        output = SessionOutput(recorder: recorder) { judgement in
+        let output = StagedOutput(recorder: recorder)
+        sink = SessionOutput(output) { judgement in
             gateway.observer.verdict(
                 VerdictReport(
                     permitted, at: gateway.clock.wallTime(), verdict: judgement.verdict, actions: judgement.actions,
                     policyVersion: gateway.configuration.policy.version))
         }
+        super.init(
+            permitted: permitted, gateway: gateway, eventLoop: eventLoop, loopRecorder: loopRecorder, output: output, onEnd: onEnd)
         judge.masksChanged = { [output] lift, event in
             let approval = lift.approval
             output.recorder.tick()
@@ -88,144 +50,63 @@ final class RelaySession: CommitWaiter {
         }
     }
 
-    /// What approvals are told of the session.
+    /// What approvers are told of the session.
     struct Facts {
         var database: String
         var application: String
     }
 
-    /// What the session's timers hold, instead of a weak reference: that would make each retain of the session a slow one.
-    private final class Timers {
-        var session: RelaySession?
+    // MARK: - How it stands
+
+    override var state: State {
+        var state = State()
+        state.isQuiet = machine.isQuiet
+        state.pending = machine.pending.count
+        state.isAmidMessage = machine.serverRemainder > 0
+        state.statements = machine.counters.statements
+        state.denied = machine.counters.denied
+        state.rows = machine.counters.rows
+        return state
     }
 
-    // MARK: - Starting
+    override var heldLimit: Int { machine.limits.heldBytes }
 
-    /// Takes its place in both channels, whose loop must be the session's.
-    func attach(client: RelayHandler, server: RelayHandler) {
-        self.client = client
-        self.server = server
-    }
+    override func follow() -> Refusal? { judge.follow() }
 
-    /// Tells the client that it is in, and starts the session's own clocks.
-    func begin(greeting: ByteBuffer) {
-        loopRecorder.join(self)
-        timers.session = self
-        output.tellClient(greeting, because: "greeting")
-        schedule()
-        let limits = gateway.configuration.limits
-        if let lifetime = limits.sessionLifetime { after(lifetime) { $0.end(.lifetime) } }
-        if let idle = limits.idleTimeout {
-            lastActivity = .now()
-            watchIdle(idle)
-        }
-    }
+    // MARK: - Passing on
 
-    private func watchIdle(_ timeout: Duration) {
-        after(timeout) { session in
-            let now = NIODeadline.now()
-            let silence = now - (session.lastActivity ?? now)
-            if silence >= TimeAmount(timeout), session.machine.pending.isEmpty, session.hold == nil {
-                session.end(.idle)
-            } else {
-                session.watchIdle(timeout)
-            }
-        }
-    }
-
-    @discardableResult
-    func after(_ delay: Duration, _ body: @escaping (RelaySession) -> Void) -> Scheduled<Void> {
-        eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(delay)) { [timers] in
-            guard let session = timers.session, !session.isEnding else { return }
-            body(session)
-        }
-    }
-
-    // MARK: - Reading
-
-    /// Whether more may be read from the client: the server takes what it is sent, and nothing is waited for.
-    /// Of a session that ends everything is read and dropped: unread bytes would have the kernel reset the connection, and
-    /// the client lose what it was told last.
-    var mayReadClient: Bool {
-        if isEnding { return true }
-        if clientIsBlocked, clientInput.readableBytes > heldLimit { return false }
-        return !clientWaits && (server?.isWritable ?? false) && output.heldBytes <= heldLimit
-    }
-
-    var mayReadServer: Bool {
-        !serverWaits && !isEnding && (client?.isWritable ?? false) && output.heldBytes <= heldLimit
-    }
-
-    private var heldLimit: Int { machine.limits.heldBytes }
-
-    func receiveFromClient(_ bytes: ByteBuffer) {
-        guard !isEnding else { return }
-        append(bytes, to: &clientInput)
-        if lastActivity != nil { lastActivity = .now() }
-        output.recorder.tick()
-        recheck()
-        pumpClient()
-    }
-
-    /// Ends the session if a new configuration has no place for it.
-    func recheck() {
-        guard !isEnding, let refusal = judge.follow() else { return }
-        output.recorder.tick()
-        end(.refused(refusal.reason))
-    }
-
-    func receiveFromServer(_ bytes: ByteBuffer) {
-        guard !isEnding else { return }
-        append(bytes, to: &serverInput)
-        if lastActivity != nil { lastActivity = .now() }
-        output.recorder.tick()
-        pumpServer()
-    }
-
-    private func append(_ bytes: ByteBuffer, to buffer: inout ByteBuffer) {
-        guard buffer.readableBytes > 0 else {
-            buffer = bytes
-            return
-        }
-        // The rest of a message shares its storage with what was handed on: writing behind it would copy all of that.
-        var joined = ByteBufferAllocator().buffer(capacity: buffer.readableBytes + bytes.readableBytes)
-        joined.writeImmutableBuffer(buffer)
-        joined.writeImmutableBuffer(bytes)
-        buffer = joined
-    }
-
-    func pumpClient() {
+    override func pumpClient() {
         guard !clientWaits, !isEnding, clientInput.readableBytes > 0 else { return }
         machine.hasBudgets = judge.hasBudgets
-        var sink = output
+        var sink = sink
         do throws(ProtocolViolation) {
             switch try machine.receiveFromClient(&clientInput, sink: &sink) {
             case .needsBytes: clientIsBlocked = false
             case .needsServer: clientIsBlocked = true
             case .needsAnalysis(let text): analyse(text)
-            case .needsCatalog: refreshCatalog { $0.clientWaits = $1 }
+            case .needsCatalog: refreshCatalog(.client)
             case .needsEstimate(let question): estimate(question)
             case .needsApproval(let held): begin(held)
             case .terminated: end(.terminated)
             }
         } catch {
-            end(.violation(error, byClient: true))
+            end(.violation(error.reason, sqlState: error.code.rawValue, byClient: true))
         }
         if machine.hasBudgets { endIfSpent() }
         schedule()
     }
 
-    private func pumpServer() {
+    override func pumpServer() {
         guard !serverWaits, !isEnding, serverInput.readableBytes > 0 else { return }
-        var sink = output
+        var sink = sink
         let wasOpen = machine.transaction != .idle
         do throws(ProtocolViolation) {
             switch try machine.receiveFromServer(&serverInput, sink: &sink) {
             case .needsBytes: break
-            case .needsCatalog: refreshCatalog { $0.serverWaits = $1 }
+            case .needsCatalog: refreshCatalog(.server)
             }
         } catch {
-            end(.violation(error, byClient: false))
+            end(.violation(error.reason, sqlState: error.code.rawValue, byClient: false))
         }
         if judge.awaitsTransactionEnd, machine.isQuiet, wasOpen || !machine.pending.isSkipping { judge.transactionEnded() }
         if machine.hasBudgets { spend() }
@@ -236,6 +117,8 @@ final class RelaySession: CommitWaiter {
         pumpClient()
         if wasBlocked, !clientIsBlocked { resumeReads() }
     }
+
+    // MARK: - Asking elsewhere
 
     private func analyse(_ text: ByteBuffer) {
         clientWaits = true
@@ -273,15 +156,15 @@ final class RelaySession: CommitWaiter {
         if let estimator { estimator.estimate(question, then: answer) } else { answer(nil) }
     }
 
-    private func refreshCatalog(_ wait: @escaping (RelaySession, Bool) -> Void) {
+    private func refreshCatalog(_ side: PairHandler.Side) {
         guard let catalog else { return }
-        wait(self, true)
-        let bound = NIOLoopBound((self, wait), eventLoop: eventLoop)
+        wait(true, on: side)
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
         let loop = eventLoop
         catalog.refresh(reason: "a name that is not known") { _ in
             loop.execute {
-                let (session, wait) = bound.value
-                wait(session, false)
+                let session = bound.value
+                session.wait(false, on: side)
                 session.pumpServer()
                 session.pumpClient()
                 session.resumeReads()
@@ -289,125 +172,74 @@ final class RelaySession: CommitWaiter {
         }
     }
 
-    /// Lets both sides read again where they may.
-    func resumeReads() {
-        client?.resumeRead()
-        server?.resumeRead()
-    }
-
-    // MARK: - Committing
-
-    func schedule() {
-        guard output.isDirty, !isScheduled else { return }
-        isScheduled = true
-        loopRecorder.schedule(self)
-    }
-
-    var isRecorded: Bool { output.recorder.isRecorded }
-
-    func commitBegins() {
-        isScheduled = false
-        commitsBegun &+= 1
-        output.commitBegins()
-    }
-
-    func commitEnded() {
-        commitsEnded &+= 1
-        output.commitEnded(client: client, server: server)
-        if let closing {
-            guard commitsEnded >= closing.after else { return }
-            self.closing = nil
-            closing.run()
-            return
+    private func wait(_ waits: Bool, on side: PairHandler.Side) {
+        switch side {
+        case .client: clientWaits = waits
+        case .server: serverWaits = waits
         }
-        cancelIfWanted()
-        resumeReads()
     }
 
-    func recordingFailed(_ error: any Error) {
-        gateway.logger.error("recording failed; session stopped", metadata: ["session": "\(permitted.session)", "error": "\(error)"])
-        output.drop()
-        withdrawHold()
-        closing = nil
-        wantedCancel = nil
-        isEnding = true
+    /// A client asked to cancel what runs.
+    func cancelRequested() {
+        guard !isEnding else { return }
+        // What waits has not reached the server: there is nothing there to cancel.
+        if cancelHold() { return cancelNow(code: "cancel-request", message: "", nil) }
+        // Nor has what is still being looked at, unless something else runs meanwhile; a cancel that is sent all the same
+        // could arrive late, and stop what comes next.
+        if clientWaits, !machine.pending.awaitsReady {
+            machine.cancelledOffset = machine.clientOffset
+            return cancelNow(code: "cancel-request", message: "", nil)
+        }
+        passCancelOn()
+    }
+
+    // MARK: - Words
+
+    override func farewell(_ ending: SessionEnding) -> ByteBuffer? {
+        guard let (text, hint) = ending.words else { return nil }
+        var fields = ErrorFields(severity: "FATAL", code: .protocolViolation, message: text, hint: hint)
+        switch ending {
+        case .terminated, .clientGone: return nil
+        case .serverGone: fields.code = SQLState.connectionFailure.rawValue
+        case .idle, .lifetime, .killed: fields.code = SQLState.adminShutdown.rawValue
+        case .refused: fields.code = SQLState.invalidAuthorization.rawValue
+        case .violation(_, let sqlState, _): fields.code = sqlState
+        }
+        var message = ByteBuffer()
+        fields.write(to: &message)
+        return message
+    }
+
+    override func recorderFailure() -> ByteBuffer {
         var message = ByteBuffer()
         ErrorFields(
             severity: "FATAL", code: .diskFull, message: "Gatehouse cannot record this session, so it is stopped",
             hint: "Ask whoever runs this gateway to look at its disk."
         ).write(to: &message)
-        cancelWhatRuns {}
-        finish(code: "recorder-failed", text: "\(error)", outcome: .failed, tell: message)
+        return message
     }
 
-    // MARK: - Ending
-
-    /// Records why, then tells the client and closes both sides.
-    func end(_ ending: SessionEnding) {
-        guard !isEnding else { return }
-        isEnding = true
-        withdrawHold()
-        let (code, text, fields, outcome) = ending.description
-        if outcome == .failed { output.recorder.record(.error, note: SessionNote(code: code, message: text)) }
-        // Amid a long row the client would take an error for data.
-        if let fields, machine.serverRemainder == 0 {
-            var message = ByteBuffer()
-            fields.write(to: &message)
-            output.tellClient(message, because: code)
-        }
-        recordEnd(code, text)
-        // Of the commits to come, the next one holds all this.
-        closing = (
-            commitsBegun &+ 1,
-            { [self] in
-                // The client's own goodbye has passed.
-                if code != "client-closed" {
-                    var goodbye = ByteBuffer()
-                    writeMessage(Frontend.terminate, to: &goodbye) { _ in }
-                    var last = Outgoing()
-                    last.append(goodbye)
-                    server?.send(last)
-                }
-                let finish = { self.finish(code: code, text: text, outcome: outcome, tell: nil) }
-                if ending.stopsWhatRuns { cancelWhatRuns(then: finish) } else { finish() }
-            }
-        )
-        output.markDirty()
-        schedule()
-        client?.resumeRead()
+    override var goodbye: ByteBuffer? {
+        var goodbye = ByteBuffer()
+        writeMessage(Frontend.terminate, to: &goodbye) { _ in }
+        return goodbye
     }
 
-    private func recordEnd(_ code: String, _ text: String) {
-        let counters = machine.counters
-        output.recorder.recordEnd(
-            reason: code, message: text, counters: ["statements": counters.statements, "denied": counters.denied, "rows": counters.rows])
+    // MARK: - Holds (see the extension)
+
+    override func granted(_ approval: Approval) { judge.granted(approval) }
+
+    override func dropWithheld() {
+        var sink = sink
+        machine.dropWithheld(&sink)
     }
 
-    private func finish(code: String, text: String, outcome: SessionTotals.Outcome, tell: ByteBuffer?) {
-        guard !hasFinished else { return }
-        hasFinished = true
-        timers.session = nil
-        loopRecorder.leave(self)
-        client?.closeWhenSent(last: tell ?? ByteBuffer())
-        server?.closeWhenSent(last: ByteBuffer())
-        client = nil
-        server = nil
-        let accounting = output.recorder.accounting
-        onEnd(
-            SessionTotals(
-                ended: gateway.clock.wallTime(), outcome: outcome, reason: text.isEmpty ? code : "\(code): \(text)",
-                statements: machine.counters.statements, denied: machine.counters.denied, rows: machine.counters.rows,
-                bytesIn: accounting.client.seen, bytesOut: accounting.server.seen))
-    }
-
-    /// Ends the session at its next quiet moment.
-    func drain(_ reason: String) {
-        drainReason = reason
-        endIfDrained()
-    }
-
-    private func endIfDrained() {
-        guard let drainReason, machine.isQuiet, clientInput.readableBytes == 0 else { return }
-        end(.killed(drainReason))
+    override func tellOfWaiting(_ words: WaitingWords) {
+        // Amid a message of the server's a notice would tear it.
+        guard machine.serverRemainder == 0 else { return }
+        var message = ByteBuffer()
+        ErrorFields(severity: "NOTICE", code: .successfulCompletion, message: words.message, detail: words.detail, hint: words.hint)
+            .write(to: &message, as: Backend.noticeResponse)
+        output.tellClient(message, because: "approval")
     }
 }

@@ -47,23 +47,6 @@ extension SessionJudge {
         else { return nil }
         return CopyMaskPlan(options: options, columns: nil, redactor: redactor)
     }
-
-    /// The mask of a result's rows: columns that `plan` leaves as they are are searched.
-    func detecting(_ plan: MaskPlan?, in columns: [ResultColumn]) -> RowMaskOutcome {
-        var detection: RowDetection?
-        if let redactor {
-            detection = RowDetection(
-                redactor: redactor,
-                columns: columns.enumerated().map { index, column in
-                    guard plan?.decisions[index].isPass ?? true,
-                        let form = FoundText(type: column.typeOID, format: ValueFormat(rawValue: column.format) ?? .binary)
-                    else { return nil }
-                    return (form, column.name)
-                })
-        }
-        guard plan?.rows != nil || detection != nil else { return .pass }
-        return .mask(PostgresRowMask(mask: plan?.rows, detection: detection))
-    }
 }
 
 /// Policy's detections as something that searches. Sessions with the same share it.

@@ -4,18 +4,18 @@ import Masking
 
 /// What of the client's own words is kept from the recording and from approvers, since it says what the masks of this session hide.
 extension SessionJudge {
-    var hidesUnjudged: Bool { !maskRules.isEmpty || redactor != nil }
+    var hidesUnjudged: Bool { !viewRules.recording.isEmpty || redactor != nil }
 
     /// Which mask a constant is about is not known: all must keep what they replace.
     var keepsClientOriginals: Bool { keeping.isAny && keeping.others.isEmpty }
 
     /// nil where the text and its parameters may be shown as they are.
     func hiddenLiterals(
-        of actions: [Action], _ analysis: Analysis?, _ planner: MaskPlanner?, _ context: StatementContext
+        of actions: [Action], _ analysis: Analysis?, _ context: StatementContext
     ) -> HiddenLiterals? {
         guard !actions.allSatisfy({ $0.kinds == ["session"] }) else { return nil }
-        guard !maskRules.isEmpty else { return searchedCopies(actions, nil, context) }
-        guard let planner else { return HiddenLiterals(analysis: analysis) }
+        guard !viewRules.recording.isEmpty else { return searchedCopies(actions, nil, context) }
+        guard let planner = catalog?.planner(for: viewRules.recording) else { return HiddenLiterals(analysis: analysis) }
         guard let analysis else { return hidesRequest(actions, planner, context) ? HiddenLiterals() : nil }
         // The server may have cut the text otherwise than the gateway does.
         let isUnreadable = analysis.dependsOnStringSetting && stringSettingIsUncertain

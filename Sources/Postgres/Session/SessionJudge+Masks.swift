@@ -21,6 +21,7 @@ extension SessionJudge {
     func takeMasks() {
         let masks = configuration.policy.masks(for: permit).filter { mask in !lifted.contains { $0.covers(mask) } }
         maskRules = masks.map { ColumnMaskRule($0, key: gateway.maskKey) }
+        viewRules = ViewRules(masks, maskRules)
         keeping = KeepingMasks(masks, maskRules)
     }
 
@@ -141,7 +142,7 @@ extension ColumnMaskRule {
             id: mask.id,
             columns: mask.columns.map {
                 ColumnMaskRule.Pattern(schema: $0.schema.description, table: $0.table.description, column: $0.column.description)
-            }, strategy: strategy, domain: options.domain)
+            }, strategy: strategy, domain: options.domain, refusesToWithhold: mask.otherwise == .error)
     }
 }
 
@@ -168,8 +169,13 @@ extension SessionJudge {
                     decision: .deny, rule: "gatehouse.mask", reason: reason, hint: "Read the columns with a SELECT instead.",
                     category: .masking)
             }
+            if let withheld = catalog?.planner(for: viewRules.client)?.withheldResult(of: action, in: context) {
+                return Verdict(
+                    decision: .deny, rule: withheld.rule, reason: "A part of the result must not be shown: \(withheld.reason).",
+                    hint: "Leave it out, or read the column as it is: it comes masked.", category: .masking)
+            }
             if action.kinds.contains("copy.to"), planner.mayRevealMasked(action, in: context),
-                case .deny(let reason) = copyPlan(of: action, among: actions, planner, context)
+                case .deny(let reason) = copyPlan(of: action, among: actions, context)
             {
                 return Verdict(
                     decision: .deny, rule: "gatehouse.mask", reason: "This COPY cannot be masked: \(reason).",
@@ -177,32 +183,5 @@ extension SessionJudge {
             }
         }
         return nil
-    }
-
-    enum CopyPlanning {
-        case pass
-        case mask(CopyMaskPlan)
-        case deny(String)
-    }
-
-    func copyPlan(
-        of action: Action, among actions: [Action], _ planner: MaskPlanner, _ context: StatementContext
-    ) -> CopyPlanning {
-        guard let copy = action.copy else { return .deny("it writes to the server, or to a program") }
-        guard let options = CopyOptions(statement: copy.options.map { ($0.name, $0.value) }) else {
-            return .deny("its options are not understood")
-        }
-        let format: ValueFormat = options.format == .binary ? .binary : .text
-        let plan =
-            copy.table.map { planner.planCopy(of: $0, columns: copy.columns, format: format, in: context) }
-            ?? planner.planCopy(ofQuery: action, in: context)
-        switch plan {
-        case .pass: return .pass
-        case .deny(let reason): return .deny(reason)
-        case .mask(let columns, _):
-            guard actions.count == 1 else { return .deny("it stands beside other statements in one query") }
-            let original = original(of: action, beside: plan, format)
-            return .mask(CopyMaskPlan(options: options, columns: columns, original: original))
-        }
     }
 }

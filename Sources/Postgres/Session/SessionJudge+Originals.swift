@@ -14,21 +14,13 @@ struct KeepingMasks {
     /// - Parameter rules: The same masks in the words of the target's catalog.
     init(_ masks: [MaskRule], _ rules: [ColumnMaskRule]) {
         isAny = masks.contains(where: \.keepsOriginal)
-        if isAny { others = zip(masks, rules).filter { !$0.0.keepsOriginal }.map(\.1) }
+        // What is masked for the client alone is in the recording as it came.
+        if isAny { others = zip(masks, rules).filter { !$0.0.keepsOriginal && $0.0.view != .client }.map(\.1) }
     }
 }
 
 /// What is kept of results for break-glass recipients: what the session would have got from the masks that keep nothing alone.
 extension SessionJudge {
-    /// How a result's rows are masked, and what is kept of them.
-    func keeping(
-        _ plan: MaskPlan, _ fields: [MaskableColumn], of judgements: [Judgement], _ columns: [ResultColumn]
-    ) -> RowMaskOutcome {
-        guard case .mask(var mask) = detecting(plan, in: columns) else { return .pass }
-        if plan.rows != nil { mask.original = original(of: fields, beside: plan, judgements) }
-        return .mask(mask)
-    }
-
     func original(of columns: [MaskableColumn], beside plan: MaskPlan, _ judgements: [Judgement]) -> OriginalView<RowMask> {
         guard keeping.isAny else { return .nothing }
         guard !keeping.others.isEmpty else { return .asItCame }

@@ -23,8 +23,9 @@ final class SessionJudge: RelayJudge {
     /// Makes every reader of this database's catalog read it again, those of other roles too.
     private let invalidateCatalogs: () -> Void
     private let isReplication: Bool
-    /// The masks that are in force, and what of them is lifted.
+    /// The masks that are in force, those of each view, and what of them is lifted.
     var maskRules: [ColumnMaskRule] = []
+    var viewRules = ViewRules()
     var lifted: [LiftedMasks] = []
     /// Which of them keep originals.
     var keeping = KeepingMasks()
@@ -58,7 +59,7 @@ final class SessionJudge: RelayJudge {
     var ranUnknownCode = false
     private var unknownCodeSinceReady = false
     /// The catalog was read again on behalf of the statement now judged; it is not read twice for one.
-    private var hasRefreshed = false
+    var hasRefreshed = false
 
     /// Relations were made or changed in this session: a side connection may know others by their names.
     var changedRelations = false
@@ -268,18 +269,18 @@ final class SessionJudge: RelayJudge {
         let context = context
         var reveals = mayRevealMasked(actions)
         var copyMask: CopyMaskPlan?
-        if reveals, let planner, actions.count == 1, actions[0].kinds.contains("copy.to") {
-            switch copyPlan(of: actions[0], among: actions, planner, context) {
+        if reveals, planner != nil, actions.count == 1, actions[0].kinds.contains("copy.to") {
+            switch copyPlan(of: actions[0], among: actions, context) {
             case .pass: reveals = false
             case .mask(let plan): copyMask = plan
             case .deny: break
             }
         }
-        let echoes = !maskRules.isEmpty && (planner.map { planner in actions.contains { planner.mayEchoMasked($0, in: context) } } ?? true)
         return Judgement(
             actions: actions, verdict: verdict, record: (try? ruling.encoded()) ?? [], epoch: epoch,
-            mayRevealMasked: reveals || redactor != nil, mayEchoMasked: echoes, copyMask: detecting(copyMask, in: actions),
-            needsEstimate: needsEstimate, analysis: analysis, hidden: hiddenLiterals(of: actions, analysis, planner, context))
+            mayRevealMasked: reveals || redactor != nil, mayEchoMasked: echoing(actions, context),
+            copyMask: detecting(copyMask, in: actions),
+            needsEstimate: needsEstimate, analysis: analysis, hidden: hiddenLiterals(of: actions, analysis, context))
     }
 
     private func mayRevealMasked(_ actions: [Action]) -> Bool {
@@ -288,38 +289,6 @@ final class SessionJudge: RelayJudge {
         let context = context
         return actions.contains { planner.mayRevealMasked($0, in: context) }
     }
-
-    func rowMask(for columns: [ResultColumn], of judgements: [Judgement]) -> RowMaskOutcome {
-        if !lifted.isEmpty { endLifted() }
-        let fields = columns.map { column in
-            MaskableColumn(
-                name: column.name, tableOID: column.tableOID, attnum: column.attributeNumber, typeOID: column.typeOID,
-                format: ValueFormat(rawValue: column.format) ?? .binary)
-        }
-        guard !maskRules.isEmpty else { return detecting(nil, in: columns) }
-        guard let planner = catalog?.planner(for: maskRules) else {
-            return keeping(MaskPlan.withholdingAll(fields), fields, of: judgements, columns)
-        }
-        let context = context
-        var plans: [MaskPlan] = []
-        for action in judgements.flatMap(\.actions) {
-            let plan = planner.plan(for: fields, of: action, in: context)
-            if plan.needsRefresh, !hasRefreshed {
-                hasRefreshed = true
-                return .needsCatalog
-            }
-            plans.append(plan)
-        }
-        hasRefreshed = false
-        guard let strictest = plans.max(by: { masked($0) < masked($1) }) else {
-            return keeping(MaskPlan.withholdingAll(fields), fields, of: judgements, columns)
-        }
-        // Several statements may be behind one result: only a plan that covers every other one will do.
-        let covers = plans.allSatisfy { plan in zip(plan.decisions, strictest.decisions).allSatisfy { $0.isPass || !$1.isPass } }
-        return keeping(covers ? strictest : MaskPlan.withholdingAll(fields), fields, of: judgements, columns)
-    }
-
-    private func masked(_ plan: MaskPlan) -> Int { plan.decisions.count { !$0.isPass } }
 
     // MARK: - What statements do to the session
 

@@ -3,62 +3,32 @@ import NIOCore
 import Recording
 import Relay
 
-/// Where one side's bytes go out.
-protocol ByteOutlet: AnyObject {
-    /// Sends all of `buffers`, now and in this order.
-    func send(_ buffers: Outgoing)
-}
-
-/// Buffers in order. Nearly always there is one: it needs no array.
-struct Outgoing {
-    private(set) var first: ByteBuffer?
-    private(set) var others: [ByteBuffer] = []
-
-    var isEmpty: Bool { first == nil }
-
-    mutating func append(_ buffer: ByteBuffer) {
-        if first == nil { first = buffer } else { others.append(buffer) }
-    }
-}
-
-/// What a session wants to send, kept back until the record of it is committed. Confined to the session's event loop.
+/// Records what the relay machine decided, and stages what goes on. Confined to the session's event loop.
 final class SessionOutput: RelaySink {
-    private struct Batch {
-        var toServer = Outgoing()
-        var toClient = Outgoing()
-        var bytes = 0
-    }
-
-    let recorder: SessionRecorder
+    private let output: StagedOutput
     /// Told of each verdict that is more than a plain yes.
     private let report: (Judgement) -> Void
-    private var staged = Batch()
-    private var committing = CircularBuffer<Batch>(initialCapacity: 2)
-    /// Bytes recorded or about to be, and not yet sent.
-    private(set) var heldBytes = 0
-    /// Something was recorded or staged since the last commit began.
-    private(set) var isDirty = false
 
-    init(recorder: SessionRecorder, report: @escaping (Judgement) -> Void = { _ in }) {
-        self.recorder = recorder
+    init(_ output: StagedOutput, report: @escaping (Judgement) -> Void = { _ in }) {
+        self.output = output
         self.report = report
     }
 
     // MARK: - RelaySink
 
     func passToServer(_ bytes: ByteBuffer) {
-        recorder.recordClient(bytes)
-        stageForServer(bytes)
+        output.recorder.recordClient(bytes)
+        output.stageForServer(bytes)
     }
 
     func passToServer(_ bytes: ByteBuffer, hiding hidden: [HiddenMessage]) {
         record(bytes, hiding: hidden)
-        stageForServer(bytes)
+        output.stageForServer(bytes)
     }
 
     func hold(_ bytes: ByteBuffer, hiding hidden: [HiddenMessage]) {
         record(bytes, hiding: hidden)
-        isDirty = true
+        output.markDirty()
     }
 
     private func record(_ bytes: ByteBuffer, hiding hidden: [HiddenMessage]) {
@@ -71,92 +41,48 @@ final class SessionOutput: RelaySink {
                     HiddenMessage(copyData: nil, offset: 0, length: rest.readableBytes, values: 1), insteadOf: rest)
                 return
             }
-            if plain.readableBytes > 0 { recorder.recordClient(plain) }
+            if plain.readableBytes > 0 { output.recorder.recordClient(plain) }
             recordHidden(message, insteadOf: original)
         }
-        if rest.readableBytes > 0 { recorder.recordClient(rest) }
+        if rest.readableBytes > 0 { output.recorder.recordClient(rest) }
     }
 
     /// The one place where what the client said is recorded in other words.
     private func recordHidden(_ message: HiddenMessage, insteadOf original: ByteBuffer) {
-        if message.keepsOriginal { recorder.recordOriginal(.client, original, recorded: message.recorded.readableBytes) }
-        recorder.recordClient(
+        if message.keepsOriginal { output.recorder.recordOriginal(.client, original, recorded: message.recorded.readableBytes) }
+        output.recorder.recordClient(
             message.recorded, insteadOf: original, values: message.items, isWithheld: message.reason == .unreadable,
             because: message.reason.rawValue)
     }
 
     func inject(_ bytes: ByteBuffer, because reason: String) {
-        recorder.recordInjected(bytes, because: reason)
-        stageForServer(bytes)
+        output.recorder.recordInjected(bytes, because: reason)
+        output.stageForServer(bytes)
     }
 
     func record(_ judgement: Judgement, at offset: UInt64) {
-        recorder.recordVerdict(at: offset, ruling: judgement.record)
-        isDirty = true
+        output.recorder.recordVerdict(at: offset, ruling: judgement.record)
+        output.markDirty()
         if judgement.isNotable { report(judgement) }
     }
 
     func passToClient(_ bytes: ByteBuffer) {
-        recorder.recordServer(bytes)
-        stageForClient(bytes)
+        output.recorder.recordServer(bytes)
+        output.stageForClient(bytes)
     }
 
-    func replaceForClient(original: Int, by bytes: ByteBuffer, because reason: Replacement) {
-        recorder.recordServer(bytes, insteadOf: original, because: reason.rawValue)
-        stageForClient(bytes)
+    func replaceForClient(original: Int, by bytes: ByteBuffer, recording recorded: ByteBuffer, because reason: Replacement) {
+        output.recorder.recordServer(recorded, insteadOf: original, because: reason.rawValue)
+        output.stageForClient(bytes)
     }
 
     func original(_ direction: Direction, _ bytes: ByteBuffer, recorded: Int) {
-        recorder.recordOriginal(direction, bytes, recorded: recorded)
-        isDirty = true
+        output.recorder.recordOriginal(direction, bytes, recorded: recorded)
+        output.markDirty()
     }
 
     func swallow(_ count: Int) {
-        recorder.recordGap(.server, count: count, because: "answer to the gateway's own request")
-        isDirty = true
-    }
-
-    /// Bytes of the gateway's own for the client.
-    func tellClient(_ bytes: ByteBuffer, because reason: String) {
-        recorder.recordOwn(bytes, because: reason)
-        stageForClient(bytes)
-    }
-
-    private func stageForServer(_ bytes: ByteBuffer) {
-        staged.toServer.append(bytes)
-        staged.bytes += bytes.readableBytes
-        heldBytes += bytes.readableBytes
-        isDirty = true
-    }
-
-    private func stageForClient(_ bytes: ByteBuffer) {
-        staged.toClient.append(bytes)
-        staged.bytes += bytes.readableBytes
-        heldBytes += bytes.readableBytes
-        isDirty = true
-    }
-
-    // MARK: - Commit
-
-    func markDirty() { isDirty = true }
-
-    func commitBegins() {
-        committing.append(staged)
-        staged = Batch()
-        isDirty = false
-    }
-
-    func commitEnded(client: (some ByteOutlet)?, server: (some ByteOutlet)?) {
-        guard let batch = committing.popFirst() else { return }
-        heldBytes -= batch.bytes
-        if !batch.toServer.isEmpty { server?.send(batch.toServer) }
-        if !batch.toClient.isEmpty { client?.send(batch.toClient) }
-    }
-
-    /// Everything that waits is dropped: it was never recorded, so it never goes out.
-    func drop() {
-        staged = Batch()
-        committing.removeAll()
-        heldBytes = 0
+        output.recorder.recordGap(.server, count: count, because: "answer to the gateway's own request")
+        output.markDirty()
     }
 }

@@ -3,6 +3,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import NIOTLS
+import Relay
 
 /// Opens a connection to a target and takes it to the point where it is ready for queries.
 struct UpstreamConnector: Sendable {

@@ -2,8 +2,7 @@ import GatehouseCore
 import NIOCore
 public import Recording
 
-/// Turns the frames of a PostgreSQL session back into what was asked and answered. Feed it every frame in order.
-public struct PostgresTranscript {
+public struct PostgresTranscript: SessionTranscript {
     /// Rows that one event shows; more become further events.
     private static let rowsPerEvent = 200
 
@@ -17,6 +16,8 @@ public struct PostgresTranscript {
     /// A verdict is recorded before what it is about, and told behind it.
     private var verdicts: [(about: UInt64, members: [String: TranscriptEvent.Value])] = []
     private var place = ClientPlace()
+    /// What was told of the answer now read.
+    private var view: Replacement?
     /// Texts by the name that they were prepared under; the empty one too.
     private var prepared: [String: String] = [:]
     private var time = WallTime(nanoseconds: 0)
@@ -76,10 +77,25 @@ public struct PostgresTranscript {
                 ])
         case .masked, .withheld:
             let substitution = try Substitution(payload: frame.payload, of: frame.kind)
-            if substitution.direction == .client { place.substitute(substitution) }
+            if substitution.direction == .client { place.substitute(substitution) } else { view(substitution) }
         case .gap, .file: break
         }
         return events
+    }
+
+    /// The client got something else than what the recording holds: told once an answer.
+    private mutating func view(_ substitution: Substitution) {
+        guard let reason = Replacement(rawValue: substitution.note), reason != view else { return }
+        let words: String
+        switch reason {
+        case .maskOfRecording: words = "clear"
+        case .maskOfClient: words = "masked"
+        case .differentMasks: words = "masked otherwise"
+        case .mask, .denial, .withheldMessage: return
+        }
+        finishRows()
+        view = reason
+        add("view", ["client": .string(words)])
     }
 
     private mutating func add(_ type: String, _ members: [String: TranscriptEvent.Value]) {
@@ -212,6 +228,7 @@ public struct PostgresTranscript {
             case Backend.dataRow: try readRow(&body)
             case Backend.commandComplete:
                 finishRows()
+                view = nil
                 finishCopy("out")
                 add("complete", ["tag": .string(try body.cString())])
             case Backend.errorResponse, Backend.noticeResponse:

@@ -21,6 +21,13 @@ extension SettingsReader {
         let options = readOptions(section, strategy)
         let keep: MaskRule.KeepOriginal? = section.choice("keep_original")
         if keep == .sealed { context.masksThatKeep.append((section.name("keep_original"), section.place(of: "keep_original"))) }
+        let view = readView(section, keep)
+        let otherwise: MaskRule.Otherwise? = section.choice("otherwise")
+        if view == .recording, otherwise == .error {
+            problems.error(
+                section.place(of: "otherwise"),
+                "`\(section.name("otherwise"))`: a mask of the recording alone hides nothing from the client; remove it")
+        }
         let except = readOptionalWho(section, "except")
         if let except, except == Who() {
             problems.error(
@@ -31,7 +38,24 @@ extension SettingsReader {
         guard let id, let columns, let strategy else { return nil }
         return MaskRule(
             id: id, columns: columns, strategy: strategy, options: options == MaskRule.Options() ? nil : options,
-            keepOriginal: keep, except: except, unmask: unmask, where: place, sourceLine: section.place.line)
+            keepOriginal: keep, appliesTo: view, otherwise: otherwise, except: except, unmask: unmask, where: place,
+            sourceLine: section.place.line)
+    }
+
+    /// Who must not see what the mask hides, and what makes no sense beside it.
+    private func readView(_ section: Section, _ keep: MaskRule.KeepOriginal?) -> MaskRule.View? {
+        let view: MaskRule.View? = section.choice("applies_to")
+        if view == .client, keep == .sealed {
+            problems.error(
+                section.place(of: "keep_original"),
+                "`\(section.name("keep_original"))`: a mask of the client alone leaves clear values in the recording already; remove it")
+        }
+        if view == .recording, section.has("unmask") {
+            problems.error(
+                section.place(of: "unmask"),
+                "`\(section.name("unmask"))`: a mask of the recording alone hides nothing from the client; remove it")
+        }
+        return view
     }
 
     // MARK: What a strategy is told

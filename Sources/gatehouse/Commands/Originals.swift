@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import GatehouseCore
-import Postgres
 import Recording
 
 extension Sessions {
@@ -59,7 +58,7 @@ extension Sessions {
                     .usage, "give the private keys with --key-file: one that opens the recording, and one of a break-glass recipient")
             }
             var printer = EventPrinter(renderer: EventRenderer(cellWidth: full ? nil : 60), format: output.format)
-            var transcript = PostgresTranscript()
+            var transcript = AnyTranscript()
             let show = { (frame: Frame) in
                 for event in try transcript.read(frame) { try printer.print(Data(try event.line())) }
             }

@@ -1,3 +1,4 @@
+import Console
 import Foundation
 import Hummingbird
 import Logging
@@ -36,7 +37,7 @@ final class LocalIssuer: Sendable {
         router.get("/keys") { _, _ in try await box.owner().answer(isKeySet: true) }
         let (ports, found) = AsyncStream.makeStream(of: Int.self)
         let app = Application(
-            router: router, configuration: .init(address: .hostname("127.0.0.1", port: 0)),
+            router: router, server: .accepting(), configuration: .init(address: .hostname("127.0.0.1", port: 0)),
             onServerRunning: { channel in found.yield(channel.localAddress?.port ?? 0) },
             logger: Logger(label: "issuer", factory: { _ in SwiftLogNoOpLogHandler() }))
         let server = Task { try await app.run() }

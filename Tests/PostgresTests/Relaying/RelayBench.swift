@@ -3,6 +3,7 @@ import GatehouseCore
 import Masking
 import NIOCore
 import Recording
+import Relay
 
 @testable import Postgres
 
@@ -10,6 +11,8 @@ import Recording
 final class CollectingSink: RelaySink {
     private(set) var toServer: [UInt8] = []
     private(set) var toClient: [UInt8] = []
+    /// What the recording has of the server.
+    private(set) var recordedOfServer: [UInt8] = []
     private(set) var held: [UInt8] = []
     /// Bytes of the client's that went on or were held, and bytes of the server's that were dealt with.
     private(set) var clientBytes = 0
@@ -19,6 +22,8 @@ final class CollectingSink: RelaySink {
     private(set) var hiddenBytes = 0
     private(set) var hiddenValues = 0
     private(set) var reasons: [HiddenMessage.Reason] = []
+    /// Of what was hidden: whether it is kept for break-glass recipients.
+    private(set) var keepsHidden: [Bool] = []
     private(set) var injected: [String] = []
     private(set) var replaced: [Replacement] = []
     private(set) var swallowed = 0
@@ -50,6 +55,7 @@ final class CollectingSink: RelaySink {
             at = message.offset + message.length
             hiddenBytes += message.length
             hiddenValues += message.items
+            keepsHidden.append(message.keepsOriginal)
             if reasons.last != message.reason { reasons.append(message.reason) }
         }
         recorded += all[at...]
@@ -65,16 +71,18 @@ final class CollectingSink: RelaySink {
     func passToClient(_ bytes: ByteBuffer) {
         serverBytes += bytes.readableBytes
         toClient += bytes.readableBytesView
+        recordedOfServer += bytes.readableBytesView
     }
 
-    func replaceForClient(original: Int, by bytes: ByteBuffer, because reason: Replacement) {
+    func replaceForClient(original: Int, by bytes: ByteBuffer, recording recorded: ByteBuffer, because reason: Replacement) {
         serverBytes += original
         toClient += bytes.readableBytesView
+        recordedOfServer += recorded.readableBytesView
         if replaced.last != reason { replaced.append(reason) }
     }
 
     func original(_ direction: Direction, _ bytes: ByteBuffer, recorded: Int) {
-        originals.append((Array(bytes.readableBytesView), toClient.count, recorded))
+        originals.append((Array(bytes.readableBytesView), recordedOfServer.count, recorded))
     }
 
     func swallow(_ count: Int) {
@@ -86,9 +94,12 @@ final class CollectingSink: RelaySink {
         originals = []
         toServer = []
         toClient = []
+        recordedOfServer = []
+        replaced = []
         held = []
         recorded = []
         reasons = []
+        keepsHidden = []
         hiddenBytes = 0
         hiddenValues = 0
         verdicts = []
@@ -107,6 +118,8 @@ final class ScriptedJudge: RelayJudge {
     var rowCatalogsNeeded = 0
     /// What is kept of masked rows and copy data.
     var original = OriginalView<[ColumnMask?]>.nothing
+    /// Who must not see `ssn`.
+    var views = Views.both
     var stringSettingIsUncertain = false
     /// Looks into every column of text, and into messages; then every result's columns must be known.
     var redactor: Redactor?
@@ -202,13 +215,15 @@ final class ScriptedJudge: RelayJudge {
         let reveals = redactor != nil || names
         let copies = actions.contains { $0.kinds.contains("copy.to") }
         let plan = CopyOptions().map { options in
-            CopyMaskPlan(
-                options: options, columns: redactor == nil || echoes ? [nil, ScriptedJudge.mask] : nil, redactor: redactor,
-                original: original)
+            let columns: [ColumnMask?]? = redactor == nil || echoes ? [nil, ScriptedJudge.mask] : nil
+            return CopyMaskPlan(
+                options: options, columns: views.contains(.client) ? columns : nil, redactor: redactor,
+                recording: views == .both ? .asSent : .columns(views.contains(.recording) ? columns : nil), original: original)
         }
         return Judgement(
             actions: actions, verdict: verdict, record: Array(verdict.rule.utf8), epoch: epoch, mayRevealMasked: reveals,
-            mayEchoMasked: echoes, copyMask: reveals && copies ? plan : nil, analysis: analysis, hidden: hidden(actions, analysis))
+            mayEchoMasked: echoes ? views : [], copyMask: reveals && copies ? plan : nil, analysis: analysis,
+            hidden: hidden(actions, analysis))
     }
 
     static let mask = ColumnMask(type: 25, format: .text, strategy: .redact)
@@ -224,14 +239,22 @@ final class ScriptedJudge: RelayJudge {
             case .asItCame: .asItCame
             case .masked(let columns): .masked(RowMask(columns: columns))
             }
+        let mask = RowMask(columns: columns.map { $0.name == "ssn" ? Self.mask : nil })
         if let redactor {
             let names = columns.map { column in FoundText(type: column.typeOID, format: .text).map { (form: $0, name: column.name) } }
-            let mask = columns.contains { $0.name == "ssn" } ? RowMask(columns: columns.map { $0.name == "ssn" ? Self.mask : nil }) : nil
             let searched = zip(names, columns).map { $1.name == "ssn" ? nil : $0 }
-            return .mask(PostgresRowMask(mask: mask, detection: RowDetection(redactor: redactor, columns: searched), original: kept))
+            let hasMask = columns.contains { $0.name == "ssn" }
+            let seen = RowView(mask: hasMask ? mask : nil, detection: RowDetection(redactor: redactor, columns: searched))
+            return .mask(row(seen, RowView(mask: nil, detection: RowDetection(redactor: redactor, columns: names)), kept))
         }
         guard judgements.contains(where: \.mayRevealMasked), columns.contains(where: { $0.name == "ssn" }) else { return .pass }
-        return .mask(PostgresRowMask(mask: RowMask(columns: columns.map { $0.name == "ssn" ? Self.mask : nil }), original: kept))
+        return .mask(row(RowView(mask: mask), RowView(mask: nil), kept))
+    }
+
+    private func row(_ masked: RowView, _ clear: RowView, _ kept: OriginalView<RowMask>) -> PostgresRowMask {
+        guard views != .both else { return PostgresRowMask(masked, original: kept) }
+        return PostgresRowMask(
+            views.contains(.client) ? masked : clear, recording: views.contains(.recording) ? masked : clear, original: kept)
     }
 
     func forwarded(_ judgement: Judgement) { forwardedTexts += judgement.actions.map(\.normalized) }
@@ -263,6 +286,7 @@ final class ScriptedJudge: RelayJudge {
     func spend(on judgement: Judgement) { spent.append(judgement.verdict.rule) }
     var countsMaskedValues = false
     var keepsTexts = false
+    var keepsClientOriginals = false
 
     func heldSession(_ verdict: Verdict) -> Judgement {
         Judgement(actions: [Action(kinds: ["session"])], verdict: verdict, record: [], epoch: epoch, mayRevealMasked: false, analysis: nil)

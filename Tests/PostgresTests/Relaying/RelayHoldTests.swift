@@ -1,5 +1,6 @@
 import GatehouseCore
 import NIOCore
+import Relay
 import Testing
 
 @testable import Postgres

@@ -1,4 +1,5 @@
 import GatehouseCore
+import Masking
 import NIOCore
 import Testing
 
@@ -143,6 +144,19 @@ import Testing
             bench.recorded == [
                 .parse("x", "update **** set **** = '****' where **** = '****'"), bind("x", ["****", nil]), .execute(""), .sync,
             ])
+    }
+
+    /// What detectors find is kept for nobody; of what nobody looks into it is not known what they would find.
+    @Test func whatNobodyLooksIntoIsKeptOnlyWithoutDetectors() throws {
+        for redactor in [nil, try Redactor(Detector.builtIn.map { Redactor.Choice(detector: $0) })] {
+            let bench = bench { $0.judge.keepsClientOriginals = true }
+            try bench.client(.parse("", "select 1/0"), .bind("", ""), .execute(""), .flush)
+            try bench.server(.parseComplete, .bindComplete, .error("22012", "division by zero"))
+            bench.forget()
+            bench.judge.redactor = redactor
+            try bench.client(.parse("x", update), bind("x", [Self.secret, nil]), .execute(""), .sync)
+            #expect(bench.sink.keepsHidden == [redactor == nil, redactor == nil])
+        }
     }
 
     @Test(arguments: [true, false])

@@ -21,10 +21,10 @@ import Testing
         var stream: [UInt8] = []
         var position = 0
         for (bytes, at, recorded) in bench.sink.originals {
-            stream += bench.sink.toClient[position..<at] + bytes
+            stream += bench.sink.recordedOfServer[position..<at] + bytes
             position = at + recorded
         }
-        return stream + bench.sink.toClient[position...]
+        return stream + bench.sink.recordedOfServer[position...]
     }
 
     private let rows: [Message] = [

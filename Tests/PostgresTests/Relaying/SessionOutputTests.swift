@@ -21,7 +21,8 @@ import Testing
     /// A session reduced to what it sends.
     private final class Sender: CommitWaiter {
         let durability: Target.Durability
-        let output: SessionOutput
+        let output: StagedOutput
+        let sink: SessionOutput
         let client = EmbeddedOutlet()
         let server = EmbeddedOutlet()
         private(set) var failures = 0
@@ -30,7 +31,8 @@ import Testing
 
         init(_ recorder: SessionRecorder, durability: Target.Durability = .written) {
             self.durability = durability
-            output = SessionOutput(recorder: recorder)
+            output = StagedOutput(recorder: recorder)
+            sink = SessionOutput(output)
         }
 
         var isRecorded: Bool { output.recorder.isRecorded }
@@ -82,8 +84,8 @@ import Testing
         let journal = try makeJournal(Sealing(breakGlass: isKept ? [key.publicKey] : []))
         let sender = Sender(try recorder(journal))
         for _ in 0..<2 {
-            sender.output.original(.server, ByteBuffer(string: "secret"), recorded: answer.readableBytes)
-            sender.output.replaceForClient(original: 6, by: answer, because: .mask)
+            sender.sink.original(.server, ByteBuffer(string: "secret"), recorded: answer.readableBytes)
+            sender.sink.replaceForClient(original: 6, by: answer, recording: answer, because: .mask)
         }
         try journal.commit()
         journal.close()
@@ -115,12 +117,12 @@ import Testing
         let recorder = LoopRecorder(eventLoop: loop) { try makeJournal() }
         let journal = try recorder.journal()
         let sender = Sender(try self.recorder(journal))
-        sender.output.passToServer(query)
-        sender.output.hold(query, hiding: [])
-        sender.output.inject(query, because: "rule")
-        sender.output.passToClient(answer)
-        sender.output.replaceForClient(original: 9, by: answer, because: .mask)
-        sender.output.swallow(4)
+        sender.sink.passToServer(query)
+        sender.sink.hold(query, hiding: [])
+        sender.sink.inject(query, because: "rule")
+        sender.sink.passToClient(answer)
+        sender.sink.replaceForClient(original: 9, by: answer, recording: answer, because: .mask)
+        sender.sink.swallow(4)
         #expect(sender.output.isDirty)
         #expect(sender.output.heldBytes == 2 * query.readableBytes + 2 * answer.readableBytes)
         recorder.schedule(sender)
@@ -146,8 +148,8 @@ import Testing
         let length = query.readableBytes
         let masked = HiddenMessage(offset: length, length: length, recorded: answer, items: 2, reason: .literals)
         let lost = HiddenMessage(offset: 0, length: length, recorded: ByteBuffer(), items: 1, reason: .unreadable)
-        sender.output.passToServer(three, hiding: [masked])
-        sender.output.hold(query, hiding: [lost])
+        sender.sink.passToServer(three, hiding: [masked])
+        sender.sink.hold(query, hiding: [lost])
         sender.output.commitBegins()
         sender.output.commitEnded(client: sender.client, server: sender.server)
         #expect(sender.sent() == [three])
@@ -160,9 +162,9 @@ import Testing
     @Test func batchesGoOutOneCommitAtATime() throws {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let sender = Sender(try recorder(try makeJournal()))
-        sender.output.passToServer(query)
+        sender.sink.passToServer(query)
         sender.output.commitBegins()
-        sender.output.passToClient(answer)
+        sender.sink.passToClient(answer)
         sender.output.commitEnded(client: sender.client, server: sender.server)
         #expect(sender.sent() == [query])
         #expect(sender.output.isDirty && sender.output.heldBytes == answer.readableBytes)
@@ -180,7 +182,7 @@ import Testing
         let journal = try recorder.journal()
         let sender = Sender(try self.recorder(journal))
         let silent = Sender(try self.recorder(journal))
-        sender.output.passToServer(query)
+        sender.sink.passToServer(query)
         journal.close()
         recorder.schedule(sender)
         loop.run()
@@ -189,8 +191,8 @@ import Testing
 
         // A new session brings a new journal; its commits are no evidence for those of the old one.
         let next = Sender(try self.recorder(try recorder.journal()))
-        next.output.passToServer(query)
-        silent.output.passToServer(query)
+        next.sink.passToServer(query)
+        silent.sink.passToServer(query)
         recorder.schedule(next)
         recorder.schedule(silent)
         loop.run()

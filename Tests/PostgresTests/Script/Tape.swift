@@ -28,6 +28,14 @@ struct Tape {
     }
 
     /// Denies what the client says next.
+    /// What the recording has of the server where masks changed it.
+    mutating func server(_ messages: Message..., because reason: Replacement) {
+        let bytes = messages.flatMap(\.bytes)
+        let words: [UInt64] = [1, 1, UInt64(bytes.count), UInt64(bytes.count)]
+        add(.masked, words.flatMap { word in withUnsafeBytes(of: word.littleEndian, Array.init) } + Array(reason.rawValue.utf8))
+        add(.serverMessages, bytes)
+    }
+
     mutating func deny(_ rule: String, _ reason: String = "") throws {
         try decide(Verdict(decision: .deny, rule: rule, reason: reason))
     }

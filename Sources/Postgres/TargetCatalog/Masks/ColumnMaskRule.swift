@@ -35,12 +35,15 @@ public struct ColumnMaskRule: Sendable, Hashable {
     public var strategy: MaskStrategy
     /// Columns of one domain share the keys of tokens and date shifts; nil: each column has its own.
     public var domain: String?
+    /// What would be withheld for its sake is refused before it runs.
+    public var refusesToWithhold: Bool
 
-    public init(id: String, columns: [Pattern], strategy: MaskStrategy, domain: String? = nil) {
+    public init(id: String, columns: [Pattern], strategy: MaskStrategy, domain: String? = nil, refusesToWithhold: Bool = false) {
         self.id = id
         self.columns = columns
         self.strategy = strategy
         self.domain = domain
+        self.refusesToWithhold = refusesToWithhold
     }
 }
 

@@ -104,7 +104,7 @@ extension MaskPlanner {
         return decision
     }
 
-    private func type(of column: LineageColumn) -> UInt32? {
+    func type(of column: LineageColumn) -> UInt32? {
         snapshot.relation(column.table)?.column(column.attnum).map { snapshot.valueType(of: $0.type) }
     }
 

@@ -20,6 +20,7 @@ struct EventRenderer {
         case "notice": indented(["! " + [text(event, "severity"), text(event, "message")].filter { !$0.isEmpty }.joined(separator: ": ")])
         case "copy": indented(["= copy \(text(event, "direction")): \(text(event, "bytes")) bytes"])
         case "original": indented([original(event)])
+        case "view": indented(["~ the client saw these values \(text(event, "client"))"])
         case "cancel": stamped(event, ["cancel requested"])
         case "end": stamped(event, end(event))
         case let other: stamped(event, [other.isEmpty ? "?" : forTerminal(other)] + details(event))

@@ -15,7 +15,7 @@ struct RunningExport {
     private let results: Bool
     private let output: ([UInt8]) throws -> Void
     private var writer: any ExportWriter
-    private var transcript = PostgresTranscript()
+    private var transcript = AnyTranscript()
     /// The protocol is one whose messages are decoded here, and so far they could be.
     private var isDecoding = true
     private(set) var hasWritten = false
@@ -34,7 +34,7 @@ struct RunningExport {
     }
 
     mutating func write(_ frame: Frame) throws {
-        if frame.kind == .start, (try? frame.decode(SessionStart.self))?.protocolName != .postgres {
+        if frame.kind == .start, !AnyTranscript.knows((try? frame.decode(SessionStart.self))?.protocolName) {
             isDecoding = false
             guard format == .jsonl else { throw ExportError("a session of this protocol is exported as jsonl alone") }
         }

@@ -1,13 +1,12 @@
 import Foundation
 import GatehouseCore
-import Postgres
 import Recording
 
 extension AdminClient {
     /// A recording's events as JSON lines. The gateway sends them sealed as they are kept; they are opened here.
     /// - Parameter follow: on until the session ends.
     func events(of id: String, follow: Bool, keys: RecipientKeys, _ body: (Data) throws -> Void) async throws {
-        var transcript = PostgresTranscript()
+        var transcript = AnyTranscript()
         let decoder = EvidenceDecoder(session: try Self.session(id), keys: keys, isFollowing: follow)
         try await read("/sessions/\(id)/\(follow ? "tail" : "events")", into: decoder) { frame in
             transcript.originalRecipients = decoder.originalKeys.map(\.recipient)

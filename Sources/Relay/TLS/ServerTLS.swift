@@ -2,12 +2,8 @@ import Crypto
 public import GatehouseCore
 public import NIOSSL
 
-/// TLS of a listener: 1.2 and later, no client certificates, ALPN `postgresql`.
+/// TLS of a listener: 1.2 and later, no client certificates.
 public struct ServerTLS: Sendable {
-    /// The protocol's name in ALPN ("SSL Session Encryption"). A client that starts with TLS at once must have agreed
-    /// on it; one that asked with an SSLRequest may have said nothing.
-    public static let applicationProtocol = "postgresql"
-
     public let context: NIOSSLContext
     /// SHA-256 of the certificate's DER, in hex pairs with colons: what `openssl x509 -fingerprint -sha256` prints.
     public let fingerprint: String
@@ -20,22 +16,27 @@ public struct ServerTLS: Sendable {
     /// - Parameters:
     ///   - certificateFile: PEM, the certificate first, then its chain.
     ///   - privateKeyFile: PEM, not encrypted.
+    ///   - applicationProtocols: the protocol's names in ALPN; empty: it has none.
     /// - Throws: `TLSError` for a file that cannot be read, and for a key that is another certificate's.
-    public init(certificateFile: String, privateKeyFile: String) throws(TLSError) {
-        try self.init(certificateFile: certificateFile, privateKeyFile: privateKeyFile, isNew: false)
+    public init(certificateFile: String, privateKeyFile: String, applicationProtocols: [String]) throws(TLSError) {
+        try self.init(
+            certificateFile: certificateFile, privateKeyFile: privateKeyFile, applicationProtocols: applicationProtocols, isNew: false)
     }
 
     /// From the self-signed certificate in `dataDirectory`, made there first if there is none that is good for another
     /// month. See ``SelfSignedCertificate``.
     /// - Parameter hostNames: what clients call this machine, besides localhost.
     public static func selfSigned(
-        in dataDirectory: String, clock: any GatewayClock, hostNames: [String] = SelfSignedCertificate.localHostNames()
+        in dataDirectory: String, clock: any GatewayClock, applicationProtocols: [String],
+        hostNames: [String] = SelfSignedCertificate.localHostNames()
     ) throws(TLSError) -> ServerTLS {
         let files = try SelfSignedCertificate.ensure(in: dataDirectory, clock: clock, hostNames: hostNames)
-        return try ServerTLS(certificateFile: files.certificate, privateKeyFile: files.privateKey, isNew: files.isNew)
+        return try ServerTLS(
+            certificateFile: files.certificate, privateKeyFile: files.privateKey, applicationProtocols: applicationProtocols,
+            isNew: files.isNew)
     }
 
-    init(certificateFile: String, privateKeyFile: String, isNew: Bool) throws(TLSError) {
+    private init(certificateFile: String, privateKeyFile: String, applicationProtocols: [String], isNew: Bool) throws(TLSError) {
         let chain = try Self.certificates(in: certificateFile, what: "certificate file")
         guard let leaf = chain.first, let der = try? leaf.toDERBytes() else {
             throw TLSError("certificate file \(certificateFile) holds no certificate", hint: "Give a PEM file, the certificate first.")
@@ -51,7 +52,7 @@ public struct ServerTLS: Sendable {
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv12
-        configuration.applicationProtocols = [Self.applicationProtocol]
+        configuration.applicationProtocols = applicationProtocols
         do {
             context = try NIOSSLContext(configuration: configuration)
         } catch {
@@ -67,15 +68,6 @@ public struct ServerTLS: Sendable {
     /// The handler that goes to the front of a client's pipeline.
     public func makeHandler() -> NIOSSLServerHandler {
         NIOSSLServerHandler(context: context)
-    }
-
-    /// - Parameter negotiated: what the handshake's completion event says.
-    /// - Throws: for a direct connection without the protocol's name. Another protocol's traffic may be played to the
-    ///   listener otherwise ("SSL Session Encryption": ALPN is mandatory there).
-    public static func checkDirect(negotiated: String?) throws(HandshakeError) {
-        guard negotiated == applicationProtocol else {
-            throw .protocolViolation("received direct SSL connection request without ALPN protocol negotiation extension")
-        }
     }
 
     static func certificates(in file: String, what: String) throws(TLSError) -> [NIOSSLCertificate] {

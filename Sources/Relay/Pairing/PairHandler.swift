@@ -1,71 +1,40 @@
-import GatehouseCore
-import NIOCore
-import Relay
-
-/// The session as the registry sees it.
-final class RelaySessionHandle: LiveSession {
-    let id: SessionID
-    let principal: Principal
-    let targetName: String
-    private let session: NIOLoopBound<RelaySession>
-    private let eventLoop: any EventLoop
-
-    init(_ session: RelaySession, eventLoop: any EventLoop) {
-        id = session.permitted.session
-        principal = session.permitted.identified.principal
-        targetName = session.permitted.target.name
-        self.session = NIOLoopBound(session, eventLoop: eventLoop)
-        self.eventLoop = eventLoop
-    }
-
-    func end(reason: String) {
-        eventLoop.execute { self.session.value.end(.killed(reason)) }
-    }
-
-    func drain(reason: String) {
-        eventLoop.execute { self.session.value.drain(reason) }
-    }
-
-    func recheck() {
-        eventLoop.execute { self.session.value.recheck() }
-    }
-}
+public import NIOCore
 
 /// One side of a session: hands its bytes over, reads only when the other side can take them, and sends what the session lets go.
 ///
 /// Sends from its own place in the pipeline, so that what it sends does not pass through it again.
-final class RelayHandler: ChannelDuplexHandler, ByteOutlet {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
+public final class PairHandler: ChannelDuplexHandler, ByteOutlet {
+    public typealias InboundIn = ByteBuffer
+    public typealias OutboundIn = ByteBuffer
+    public typealias OutboundOut = ByteBuffer
 
-    enum Side { case client, server }
+    public enum Side: Sendable { case client, server }
 
-    private let session: RelaySession
+    private let session: PairedSession
     private let side: Side
     private var context: ChannelHandlerContext?
     /// A read was asked for when none was allowed.
     private var wantsRead = true
     /// Whether the channel takes more, as it last said.
-    private(set) var isWritable = true
+    public private(set) var isWritable = true
 
-    init(session: RelaySession, side: Side) {
+    public init(session: PairedSession, side: Side) {
         self.session = session
         self.side = side
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
+    public func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         isWritable = context.channel.isWritable
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
+    public func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
     }
 
     // MARK: - From the channel
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = unwrapInboundIn(data)
         switch side {
         case .client: session.receiveFromClient(bytes)
@@ -73,23 +42,23 @@ final class RelayHandler: ChannelDuplexHandler, ByteOutlet {
         }
     }
 
-    func read(context: ChannelHandlerContext) {
+    public func read(context: ChannelHandlerContext) {
         wantsRead = !mayRead
         if !wantsRead { context.read() }
     }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
+    public func channelWritabilityChanged(context: ChannelHandlerContext) {
         isWritable = context.channel.isWritable
         session.resumeReads()
         context.fireChannelWritabilityChanged()
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
+    public func channelInactive(context: ChannelHandlerContext) {
         session.end(side == .client ? .clientGone : .serverGone)
         context.fireChannelInactive()
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    public func errorCaught(context: ChannelHandlerContext, error: any Error) {
         context.close(promise: nil)
     }
 
@@ -105,7 +74,7 @@ final class RelayHandler: ChannelDuplexHandler, ByteOutlet {
     }
 
     /// Writes all of `buffers` and flushes.
-    func send(_ buffers: Outgoing) {
+    public func send(_ buffers: Outgoing) {
         guard let context, let first = buffers.first else { return }
         if buffers.others.isEmpty {
             context.writeAndFlush(wrapOutboundOut(first), promise: nil)
@@ -127,7 +96,7 @@ final class RelayHandler: ChannelDuplexHandler, ByteOutlet {
         let deadline = loop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
         context.writeAndFlush(wrapOutboundOut(last)).whenComplete { _ in
             deadline.cancel()
-            // A moment for what the other side has on its way; see `RelaySession.mayReadClient`.
+            // A moment for what the other side has on its way; see `PairedSession.mayReadClient`.
             loop.scheduleTask(in: .milliseconds(100)) { channel.close(promise: nil) }
         }
     }

@@ -8,10 +8,12 @@ public struct UpstreamTLSContext: Sendable {
     private let host: String
     private let mode: UpstreamTLS.Mode
 
-    /// - Parameter host: the target's name or IP address, as configured: what its certificate must name.
+    /// - Parameters:
+    ///   - host: the target's name or IP address, as configured: what its certificate must name.
+    ///   - applicationProtocols: the protocol's names in ALPN; empty: it has none.
     /// - Returns: nil where the mode is to use no TLS.
     /// - Throws: `TLSError` when the authorities cannot be read, or the host cannot be one.
-    public init?(_ tls: UpstreamTLS, host: String) throws(TLSError) {
+    public init?(_ tls: UpstreamTLS, host: String, applicationProtocols: [String]) throws(TLSError) {
         var configuration = TLSConfiguration.makeClientConfiguration()
         switch tls.mode {
         case .disable: return nil
@@ -21,8 +23,7 @@ public struct UpstreamTLSContext: Sendable {
         }
         configuration.minimumTLSVersion = .tlsv12
         configuration.verifySignatureAlgorithms = Self.signatureAlgorithms
-        // Servers from PostgreSQL 17 on refuse other names than this; earlier ones do not look.
-        configuration.applicationProtocols = [ServerTLS.applicationProtocol]
+        configuration.applicationProtocols = applicationProtocols
         if let file = tls.authorityFile {
             let authorities = try ServerTLS.certificates(in: file, what: "tls.ca_file")
             guard !authorities.isEmpty else {
@@ -52,13 +53,16 @@ public struct UpstreamTLSContext: Sendable {
         }
     }
 
-    /// What SCRAM binds to, once the handshake is complete.
-    /// - Throws: `TLSError` where the server sent no certificate.
-    public func channel(of handler: NIOSSLClientHandler) throws(TLSError) -> ServerAuthentication.Channel {
+    /// Somebody that is trusted says that the certificate is genuine.
+    public var isVerified: Bool { mode == .verifyCA || mode == .verifyFull }
+
+    /// The server's certificate (DER), once the handshake is complete.
+    /// - Throws: `TLSError` where the server sent none.
+    public func certificate(of handler: NIOSSLClientHandler) throws(TLSError) -> [UInt8] {
         guard let certificate = handler.peerCertificate, let der = try? certificate.toDERBytes() else {
             throw TLSError("\(host) sent no certificate", hint: "Give the server a certificate.")
         }
-        return .tls(certificate: der, isVerified: mode == .verifyCA || mode == .verifyFull)
+        return der
     }
 
     /// The library's own list, and Ed25519, which it leaves out and servers use; without SHA-1.

@@ -1,6 +1,15 @@
 import Foundation
 public import GatehouseCore
 
+/// Turns the frames of a protocol's session back into what was asked and answered. Feed it every frame in order.
+public protocol SessionTranscript: Sendable {
+    /// Key ids of those who can open the recording's originals, told with each of them.
+    var originalRecipients: [String] { get set }
+
+    /// - Throws: for a recording of something else.
+    mutating func read(_ frame: Frame) throws -> [TranscriptEvent]
+}
+
 /// One event of a recording as people and programs read it: a JSON object (docs/cli.md, Events).
 public struct TranscriptEvent: Sendable, Encodable {
     public enum Value: Sendable, Encodable {
@@ -27,6 +36,13 @@ public struct TranscriptEvent: Sendable, Encodable {
     public var offsetMilliseconds: UInt64
     public var members: [String: Value]
 
+    public init(type: String, time: WallTime, offsetMilliseconds: UInt64, members: [String: Value]) {
+        self.type = type
+        self.time = time
+        self.offsetMilliseconds = offsetMilliseconds
+        self.members = members
+    }
+
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         var all = members
@@ -51,5 +67,5 @@ public struct TranscriptEvent: Sendable, Encodable {
 }
 
 extension TranscriptEvent.Value {
-    static func optional(_ text: String?) -> Self { text.map { .string($0) } ?? .null }
+    public static func optional(_ text: String?) -> Self { text.map { .string($0) } ?? .null }
 }

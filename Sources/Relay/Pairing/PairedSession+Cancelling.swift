@@ -1,25 +1,16 @@
-import NIOCore
+public import NIOCore
 import Recording
 
 /// Cancel requests, which come on connections of their own.
-extension RelaySession {
+extension PairedSession {
     /// A client asked to cancel what runs: recorded first, then the target is told. One request at a time; more are the same.
-    func cancelRequested() {
-        guard !isEnding else { return }
-        // What waits has not reached the server: there is nothing there to cancel.
-        if cancelHold() { return cancelNow(code: "cancel-request", message: "", nil) }
-        // Nor has what is still being looked at, unless something else runs meanwhile; a cancel that is sent all the same
-        // could arrive late, and stop what comes next.
-        if clientWaits, !machine.pending.awaitsReady {
-            machine.cancelledOffset = machine.clientOffset
-            return cancelNow(code: "cancel-request", message: "", nil)
-        }
-        guard wantedCancel == nil, !cancelIsUnderWay else { return }
+    public func passCancelOn() {
+        guard !isEnding, wantedCancel == nil, !cancelIsUnderWay else { return }
         cancelNow(code: "cancel-request", message: "", cancelUpstream)
     }
 
     /// Records a cancel, and then calls `send`.
-    func cancelNow(code: String, message: String, _ send: (() -> EventLoopFuture<Void>)?) {
+    public func cancelNow(code: String, message: String, _ send: (() -> EventLoopFuture<Void>)?) {
         if wantedCancel == nil { wantedCancel = send }
         output.recorder.tick()
         output.recorder.record(.cancel, note: SessionNote(code: code, message: message))
@@ -38,9 +29,10 @@ extension RelaySession {
     /// A server that is busy does not notice that its client has gone: it is told to stop, and `finish` is called a
     /// little later: a connection that is closed meanwhile cannot be told.
     func cancelWhatRuns(then finish: @escaping () -> Void) {
-        guard let cancelUpstream, !machine.pending.isEmpty else { return finish() }
+        let pending = state.pending
+        guard let cancelUpstream, pending > 0 else { return finish() }
         // What is pipelined behind the statement that is cancelled runs next, and is cancelled then.
-        cancel(times: min(machine.pending.count, 8), by: cancelUpstream)
+        cancel(times: min(pending, 8), by: cancelUpstream)
         let bound = NIOLoopBound(finish, eventLoop: eventLoop)
         eventLoop.scheduleTask(in: .milliseconds(500)) { bound.value() }
     }
