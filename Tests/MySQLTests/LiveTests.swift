@@ -287,10 +287,12 @@ import Testing
         #expect(answer.errors.isEmpty && answer.rows.count == 1)
     }
 
-    @Test func changeUserIsAskedAnew() throws {
-        let upstream = try Self.connect(.mariadb)
+    @Test(arguments: servers)
+    func changeUserIsAskedAnew(family: ServerFamily) throws {
+        let upstream = try Self.connect(family)
         defer { upstream.close() }
-        let answer = try upstream.run(.changeUser(ChangeUserRequest(user: "native", database: "mysql", plugin: "mysql_native_password")))
+        let user = family == .mariadb ? "native" : "caching"
+        let answer = try upstream.run(.changeUser(ChangeUserRequest(user: user, database: "mysql", plugin: "mysql_native_password")))
         #expect(answer.oks.count == 1, "\(answer)")
         #expect(try upstream.query("SELECT DATABASE()").texts() == [["mysql"]])
     }

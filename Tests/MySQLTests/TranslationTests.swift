@@ -125,6 +125,7 @@ import Testing
         upstream.append(.packet(ByteBuffer(bytes: [0xFB, 0x66]), sequence: &sequence))
         #expect(try upstream.next() == .localInfile(ByteBuffer(string: "f")))
         client.expectFile(2)
+        #expect(try client.next() == nil)
         for piece in ["data", ""] {
             client.append(try upstream.sendFile(ByteBuffer(string: piece)))
             #expect(try client.nextFilePiece()?.payload == ByteBuffer(string: piece))

@@ -12,7 +12,9 @@ import Synchronization
 final class Upstream {
     private let channel: any Channel
     private let inbox: Inbox
-    private let context: NIOSSLContext?
+    private let user: String
+    /// For COM_CHANGE_USER to the same account.
+    private var exchange: PluginExchange
     private(set) var session: UpstreamHandshake.Session
     private(set) var link: UpstreamLink
     /// The handshake in numbers, for tests of which way it went.
@@ -31,7 +33,8 @@ final class Upstream {
     init(_ server: LiveServer, _ settings: UpstreamHandshake.Settings) throws {
         let inbox = Inbox()
         self.inbox = inbox
-        context = settings.tls == .disable ? nil : try server.context
+        user = settings.user
+        exchange = PluginExchange(settings.password, settings.tls == .disable ? .plaintext : .verifiedTLS, settings.publicKey)
         channel = try ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(InboxHandler(inbox)) }
@@ -100,9 +103,8 @@ final class Upstream {
             if case .localInfile = response {
                 for piece in file + [""] { try channel.writeAndFlush(try link.sendFile(ByteBuffer(string: piece))).wait() }
             }
-            if case .authentication(.switchTo(_, let nonce)) = response {
-                let proof = PasswordProof.native(Secret(LiveServer.password), nonce: nonce)
-                try channel.writeAndFlush(link.sendAnswer(ByteBuffer(bytes: proof))).wait()
+            if case .authentication(let packet) = response, let answer = try exchange.answer(packet, user: user) {
+                try channel.writeAndFlush(link.sendAnswer(ByteBuffer(bytes: answer))).wait()
             }
         }
         return responses

@@ -41,6 +41,8 @@ elif client in ("connector", "connector-c"):
     cursor = connection.cursor(prepared=True)
     check(cursor, "SELECT ?, ?", (1, "two"))
     cursor.close()
+    connection.cmd_change_user(username="orders", password=token, database="other")
+    connection.cmd_reset_connection()
     connection.close()
 elif client == "mysqlclient":
     import MySQLdb
@@ -49,5 +51,7 @@ elif client == "mysqlclient":
         host="127.0.0.1", port=port, user="orders", passwd=token, db="shop", ssl={"ca": authority})
     cursor = connection.cursor()
     check(cursor, "SELECT 1")
+    connection.change_user("orders", token, "other")
+    check(connection.cursor(), "SELECT 2")
     connection.close()
 print("ok")

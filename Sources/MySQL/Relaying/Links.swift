@@ -5,6 +5,7 @@ import NIOCore
 struct ClientLink: Sendable {
     let capabilities: Capabilities
     private var framer: PacketFramer
+    private var isSendingFile = false
 
     /// - Parameter messageBytes: of one command (`Limits.messageBytes`).
     init(_ capabilities: Capabilities, messageBytes: Int) {
@@ -25,21 +26,27 @@ struct ClientLink: Sendable {
     /// Bytes of a further command are there.
     var hasRest: Bool { framer.hasRest }
 
-    /// The next command; nil while its bytes are not all there.
+    /// The next command; nil while its bytes are not all there, and while a file is to come.
     /// - Throws: `ProtocolViolation`: say it to the client, and close.
     mutating func next() throws(ProtocolViolation) -> Request? {
-        guard let packet = try framer.next() else { return nil }
+        guard !isSendingFile, let packet = try framer.next() else { return nil }
         framer.expect(0)
         return Request(command: try Command(packet.payload, capabilities), payload: packet.payload, answerSequence: packet.sequence &+ 1)
     }
 
     /// The client answers a request for a file, beginning with this number.
-    mutating func expectFile(_ sequence: UInt8) { framer.expect(sequence) }
+    mutating func expectFile(_ sequence: UInt8) {
+        framer.expect(sequence)
+        isSendingFile = true
+    }
 
     /// The next piece of the file; an empty one is its end, behind which commands come again.
     mutating func nextFilePiece() throws(ProtocolViolation) -> Packet? {
-        guard let packet = try framer.next() else { return nil }
-        if packet.payload.readableBytes == 0 { framer.expect(0) }
+        guard isSendingFile, let packet = try framer.next() else { return nil }
+        if packet.payload.readableBytes == 0 {
+            framer.expect(0)
+            isSendingFile = false
+        }
         return packet
     }
 }

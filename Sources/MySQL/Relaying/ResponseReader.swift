@@ -124,7 +124,7 @@ struct ResponseReader: Sendable {
         guard let header: UInt8 = payload.getInteger(at: payload.readerIndex) else {
             throw ProtocolViolation("an empty packet answers nothing")
         }
-        if header == ErrorPacket.header, command != .statistics || state != .start || payload.readableBytes > 2 {
+        if header == ErrorPacket.header {
             if ProgressReport.matches(payload), capabilities.contains(.progress) { return .progress(try ProgressReport(payload)) }
             let error = try ErrorPacket(payload)
             finish()

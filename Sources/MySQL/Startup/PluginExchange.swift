@@ -18,6 +18,10 @@ struct PluginExchange: Sendable {
         case passwordSent
     }
 
+    /// A server that sends an account from plugin to plugin (MariaDB: `IDENTIFIED VIA a OR b`) does so this often at most.
+    private static let maximumSwitches = 8
+
+    private var switches = 0
     private let password: Secret?
     private let channel: Channel
     private let publicKey: UpstreamHandshake.PublicKeySource
@@ -64,8 +68,29 @@ struct PluginExchange: Sendable {
         }
     }
 
+    /// The answer to what the server says in the middle of a login, or of a COM_CHANGE_USER (``Response/authentication(_:)``);
+    /// nil where nothing is to be said.
+    /// - Throws: `HandshakeError` for what cannot be answered, and for a refusal.
+    mutating func answer(_ packet: AuthenticationPacket, user: String) throws(HandshakeError) -> [UInt8]? {
+        switch packet {
+        case .more(let data): return try receive(data)
+        case .switchTo(let name, let data):
+            switches += 1
+            guard switches <= Self.maximumSwitches else { throw HandshakeError(.badHandshake, "the server switches plugins without end") }
+            guard let plugin = AuthenticationPlugin(rawValue: name) else { throw Self.unknownPlugin(name) }
+            return try begin(plugin, nonce: data)
+        case .ok:
+            guard case .keyAsked = step else { return nil }
+            throw HandshakeError(.badHandshake, "the server ended the login in place of its public key")
+        case .error(let error): throw Self.refusal(error, user: user)
+        case .nextFactor:
+            throw HandshakeError(
+                .accessDenied, "the server asks for a second factor", hint: "Give Gatehouse's account one password alone")
+        }
+    }
+
     /// The answer to the plugin's further data; nil where nothing is to be said.
-    mutating func receive(_ data: [UInt8]) throws(HandshakeError) -> [UInt8]? {
+    private mutating func receive(_ data: [UInt8]) throws(HandshakeError) -> [UInt8]? {
         switch (plugin, step, data.first) {
         case (.cachingSHA2, .hashSent, 0x03) where data.count == 1:
             step = .passwordSent
@@ -78,13 +103,6 @@ struct PluginExchange: Sendable {
             return try PasswordProof.rsa(password ?? "", nonce: nonce, publicKey: String(decoding: data, as: UTF8.self))
         default: throw HandshakeError(.badHandshake, "the server's plugin \(plugin.rawValue) said something out of place")
         }
-    }
-
-    /// The server let the gateway in. That it does so before the plugin is through is its own matter (an account without a
-    /// password), but not while it has a question open.
-    func mayEnd() throws(HandshakeError) {
-        guard case .keyAsked = step else { return }
-        throw HandshakeError(.badHandshake, "the server ended the login in place of its public key")
     }
 
     private mutating func beginSHA256(_ password: Secret) throws(HandshakeError) -> [UInt8] {
@@ -115,5 +133,27 @@ struct PluginExchange: Sendable {
             throw HandshakeError(.badHandshake, "the server's nonce for \(plugin.rawValue) has \(nonce.count) bytes, not \(bytes)")
         }
         nonce = Array(nonce.prefix(bytes))
+    }
+
+    /// The server's own words, with what to do where that is known.
+    static func refusal(_ error: ErrorPacket, user: String) -> HandshakeError {
+        let text = String(error.text.prefix(300))
+        switch error.number {
+        case 1045, 1698:
+            return HandshakeError(
+                .accessDenied, "the target's server refuses the login as \(user): \(text)",
+                hint: "Check the account's password, and from where the server lets it in", refusesPassword: true)
+        case 3159:
+            return HandshakeError(.secureTransportRequired, "the target's server takes TLS only", hint: "Set tls.mode for the target")
+        default:
+            return HandshakeError(ErrorCode(error.number, error.sqlState ?? "HY000"), "the target's server says: \(text)")
+        }
+    }
+
+    private static func unknownPlugin(_ name: String) -> HandshakeError {
+        let shown = String(name.unicodeScalars.prefix(64).map { (0x21...0x7E).contains($0.value) ? Character($0) : "?" })
+        return HandshakeError(
+            .accessDenied, "the account's authentication plugin \(shown) is not supported by Gatehouse",
+            hint: "Use caching_sha2_password (MySQL) or ed25519 (MariaDB) for the account")
     }
 }

@@ -51,8 +51,6 @@ struct UpstreamHandshake: Sendable {
         case greeting, upgrading, authenticating, done, failed
     }
 
-    /// A server that sends an account from plugin to plugin (MariaDB: `IDENTIFIED VIA a OR b`) does so this often at most.
-    private static let maximumSwitches = 8
     /// The server's greeting, keys and errors are short.
     private static let maximumBytes = 65_536
 
@@ -62,7 +60,6 @@ struct UpstreamHandshake: Sendable {
     private var greeting: Greeting?
     private var plan: CapabilityPlan?
     private var exchange: PluginExchange
-    private var switches = 0
     private var sequence: UInt8 = 0
 
     init(_ settings: Settings) {
@@ -113,7 +110,7 @@ struct UpstreamHandshake: Sendable {
     private mutating func takeGreeting(_ payload: ByteBuffer) throws(HandshakeError) -> [Action] {
         if payload.getInteger(at: payload.readerIndex, as: UInt8.self) == ErrorPacket.header {
             let error = try Self.reading { () throws(ProtocolViolation) in try ErrorPacket(payload) }
-            throw Self.refusal(error, user: settings.user)
+            throw PluginExchange.refusal(error, user: settings.user)
         }
         let greeting = try Self.reading { () throws(ProtocolViolation) in try Greeting(payload) }
         guard !framer.hasRest else { throw HandshakeError(.badHandshake, "the server sent bytes behind its greeting") }
@@ -169,50 +166,17 @@ struct UpstreamHandshake: Sendable {
     private mutating func takeAnswer(_ payload: ByteBuffer) throws(HandshakeError) -> [Action] {
         guard let plan, let greeting else { throw HandshakeError(.badHandshake, "no greeting") }
         let upstream = plan.upstream
-        switch try Self.reading({ () throws(ProtocolViolation) in try AuthenticationPacket(payload, upstream) }) {
-        case .ok(let ok):
-            try exchange.mayEnd()
+        let packet = try Self.reading { () throws(ProtocolViolation) in try AuthenticationPacket(payload, upstream) }
+        let answer = try exchange.answer(packet, user: settings.user)
+        if case .ok(let ok) = packet {
             state = .done
             return [.authenticated(Session(greeting: greeting, plan: plan, ok: ok, plugin: exchange.plugin.rawValue))]
-        case .error(let error): throw Self.refusal(error, user: settings.user)
-        case .nextFactor:
-            throw HandshakeError(
-                .accessDenied, "the server asks for a second factor", hint: "Give Gatehouse's account one password alone")
-        case .more(let data):
-            guard let answer = try exchange.receive(data) else { return [] }
-            return [.send(packet(ByteBuffer(bytes: answer)))]
-        case .switchTo(let name, let data):
-            switches += 1
-            guard switches <= Self.maximumSwitches else { throw HandshakeError(.badHandshake, "the server switches plugins without end") }
-            guard let plugin = AuthenticationPlugin(rawValue: name) else { throw Self.unknownPlugin(name) }
-            return [.send(packet(ByteBuffer(bytes: try exchange.begin(plugin, nonce: data))))]
         }
+        return answer.map { [.send(self.packet(ByteBuffer(bytes: $0)))] } ?? []
     }
 
     private static func reading<T>(_ body: () throws(ProtocolViolation) -> T) throws(HandshakeError) -> T {
         do throws(ProtocolViolation) { return try body() } catch { throw HandshakeError(error) }
-    }
-
-    /// The server's own words, with what to do where that is known.
-    private static func refusal(_ error: ErrorPacket, user: String) -> HandshakeError {
-        let text = String(error.text.prefix(300))
-        switch error.number {
-        case 1045, 1698:
-            return HandshakeError(
-                .accessDenied, "the target's server refuses the login as \(user): \(text)",
-                hint: "Check the account's password, and from where the server lets it in", refusesPassword: true)
-        case 3159:
-            return HandshakeError(.secureTransportRequired, "the target's server takes TLS only", hint: "Set tls.mode for the target")
-        default:
-            return HandshakeError(ErrorCode(error.number, error.sqlState ?? "HY000"), "the target's server says: \(text)")
-        }
-    }
-
-    private static func unknownPlugin(_ name: String) -> HandshakeError {
-        let shown = String(name.unicodeScalars.prefix(64).map { (0x21...0x7E).contains($0.value) ? Character($0) : "?" })
-        return HandshakeError(
-            .accessDenied, "the account's authentication plugin \(shown) is not supported by Gatehouse",
-            hint: "Use caching_sha2_password (MySQL) or ed25519 (MariaDB) for the account")
     }
 
     private mutating func packet(_ payload: ByteBuffer) -> ByteBuffer {
