@@ -58,6 +58,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CPgQuery", pkgConfig: "pg_query"),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "CGatehouse", linkerSettings: [.linkedLibrary("crypto")]),
         // RE2 and PCRE2 behind a C header: RE2 is C++.
@@ -66,6 +67,8 @@ let package = Package(
         room("GatehouseCore", [nioCore]),
         room("Identity", ["GatehouseCore", jwtKit, httpClient, crypto, nioCore, nioSSL, nioHTTP1]),
         room("Analysis", ["GatehouseCore", "CPgQuery"]),
+        // The language of MySQL and MariaDB: it knows nothing of the house.
+        room("MySQLSyntax", []),
         room("Policy", ["GatehouseCore", crypto]),
         room("Masking", ["GatehouseCore", "CGatehouse", "CScan", crypto, nioCore]),
         room("Recording", ["GatehouseCore", "CGatehouse", "CZstd", crypto, logging, nioCore]),
@@ -83,6 +86,12 @@ let package = Package(
                 "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Relay", "CLibPQ",
                 crypto, cryptoExtras, nioCore, nioPosix, nioSSL, nioTLS, x509, logging, metrics,
             ]),
+        room(
+            "MySQL",
+            [
+                "GatehouseCore", "Identity", "MySQLSyntax", "Policy", "Recording", "Relay", "CSodium", crypto, cryptoExtras, nioCore, nioPosix,
+                nioSSL, nioTLS, logging, metrics,
+            ]),
         room("Settings", ["GatehouseCore", "Policy", "Masking", yams]),
         room(
             "Console",
@@ -96,7 +105,7 @@ let package = Package(
             name: "gatehouse",
             dependencies: [
                 "GatehouseCore", "Identity", "Analysis", "Policy", "Masking", "Recording", "Catalog", "Relay",
-                "Outward", "Postgres", "Review", "S3", "Secrets", "Settings", "Console", argumentParser, httpClient, jwtKit, x509, crypto, logging, metrics,
+                "Outward", "MySQL", "Postgres", "Review", "S3", "Secrets", "Settings", "Console", argumentParser, httpClient, jwtKit, x509, crypto, logging, metrics,
                 nioCore, nioPosix, nioSSL,
             ],
             swiftSettings: strict),
@@ -113,6 +122,7 @@ let package = Package(
         suite("GatehouseCore", []),
         suite("Identity", ["GatehouseCore", "Console", "ProviderSupport", crypto, cryptoExtras, hummingbird, logging]),
         suite("Analysis", ["GatehouseCore"]),
+        suite("MySQLSyntax", []),
         suite("Policy", ["GatehouseCore"]),
         suite("Masking", ["GatehouseCore", "CScan", crypto, nioCore]),
         suite("Recording", ["GatehouseCore", "StoreConformance", crypto, logging, nioCore], exclude: ["reader.py"]),
@@ -130,6 +140,7 @@ let package = Package(
                 "GatehouseCore", "Analysis", "Policy", "Masking", "Recording", "Identity", "Relay", "CLibPQ", nioCore, nioPosix,
                 nioEmbedded, nioSSL, nioTLS,
             ]),
+        suite("MySQL", ["GatehouseCore", "MySQLSyntax", crypto, cryptoExtras, nioCore, nioPosix, nioSSL]),
         suite("Settings", ["GatehouseCore", "Policy"]),
         suite(
             "Console",
@@ -161,12 +172,14 @@ if Context.environment["GATEHOUSE_FUZZ"] == "1" {
     package.targets += [
         .target(name: "CFuzz", path: "Fuzz/CFuzz"),
         fuzz("FuzzSQL", path: "Fuzz/SQL", ["GatehouseCore", "Analysis"]),
+        fuzz("FuzzMySQLSyntax", path: "Fuzz/MySQLSyntax", ["MySQLSyntax"]),
         fuzz("FuzzStartup", path: "Fuzz/Startup", ["GatehouseCore", "Postgres", nioCore]),
         fuzz("FuzzDetectors", path: "Fuzz/Detectors", ["Masking", nioCore]),
         fuzz("FuzzMasks", path: "Fuzz/Masks", ["Masking"]),
+        fuzz("FuzzMySQLWire", path: "Fuzz/MySQLWire", ["GatehouseCore", "MySQL", nioCore]),
         fuzz("FuzzRelay", path: "Fuzz/Relay", ["GatehouseCore", "Analysis", "Masking", "Postgres", "Recording", nioCore]),
     ]
-    for target in package.targets where ["Analysis", "Postgres", "Masking"].contains(target.name) {
+    for target in package.targets where ["Analysis", "MySQLSyntax", "Postgres", "MySQL", "Masking"].contains(target.name) {
         target.swiftSettings = strict + [.unsafeFlags(["-sanitize=fuzzer"])]
     }
 }

@@ -96,6 +96,12 @@ public struct ListenerSettings: Sendable, Hashable {
     public var plaintext: Plaintext
     /// nil: self-signed, made at first start.
     public var tls: ServerTLSFiles?
+    /// Of MySQL: what clients take it for.
+    public var family = Family.mysql
+
+    public enum Family: String, Sendable, Hashable, CaseIterable {
+        case mysql, mariadb
+    }
 }
 
 /// Where to listen: an IP address or `localhost`, and a port (0: any free one).

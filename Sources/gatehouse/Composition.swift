@@ -6,6 +6,7 @@ import GatehouseCore
 import Identity
 import Logging
 import Metrics
+import MySQL
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -130,6 +131,17 @@ func serve(_ settings: GatehouseSettings, configurationPath: String) async throw
                 }),
             shared: shared)
         channels.append(try await bind(listener, to: postgres, clock, group))
+    }
+
+    let sharedMySQL = MySQLShared()
+    for listener in settings.listeners where listener.protocolName == .mysql {
+        let tls = try listenerTLS(listener, [], data, clock)
+        logger.notice(
+            "listening",
+            metadata: ["listener": "\(listener.name)", "address": "\(listener.listen)", "certificate_sha256": "\(tls.fingerprint)"])
+        let mysql = MySQLProtocol(
+            gateway: gateway, listener: .init(name: listener.name, tls: tls, isMariaDB: listener.family == .mariadb), shared: sharedMySQL)
+        channels.append(try await bind(listener, to: mysql, clock, group))
     }
 
     // Where it is watched and administered from.

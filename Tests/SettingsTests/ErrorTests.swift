@@ -20,7 +20,13 @@ import Testing
         ("0.0.0.0:6432", "127.0.0.1:9090", "listener `pg` has the address 127.0.0.1:9090 of `admin`"),
         ("listen: 0.0.0.0:6432", "listen: 0.0.0.0:6432\n    plaintext: loopback", "loopback needs `listen` to be a loopback address"),
         ("listen: 0.0.0.0:6432", "listen: 0.0.0.0:6432\n    auth: pasword", "must be password or oauth (did you mean `password`?)"),
-        ("protocol: postgres\n    listen", "protocol: mysql\n    listen", "this version speaks postgres only"),
+        ("protocol: postgres\n    listen", "protocol: ssh\n    listen", "this version speaks postgres and mysql"),
+        (
+            "protocol: postgres\n    listen", "protocol: postgres\n    family: mariadb\n    listen",
+            "is for listeners with `protocol: mysql`"
+        ),
+        ("protocol: postgres\n    listen", "protocol: mysql\n    auth: oauth\n    listen", "MySQL's clients bring tokens as passwords"),
+        ("protocol: postgres\n    listen", "protocol: mysql\n    plaintext: loopback\n    listen", "are let in over TLS only"),
         ("protocol: postgres\n    listen", "protocol: postgre\n    listen", "(did you mean `postgres`?)"),
         ("https://login", "http://login", "is not protected: use https://"),
         ("https://login", "ldap://login", "is not a URL that begins with https://"),

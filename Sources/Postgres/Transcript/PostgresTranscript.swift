@@ -33,13 +33,10 @@ public struct PostgresTranscript: SessionTranscript {
         time = frame.time
         if started == nil { started = frame.time }
         switch frame.kind {
-        case .start: add("start", start(try frame.decode(SessionStart.self), frame.session))
-        case .identity: add("identity", identity(try frame.decode(SessionIdentity.self)))
+        case .start: add("start", try frame.decode(SessionStart.self).members(of: frame.session))
+        case .identity: add("identity", try frame.decode(SessionIdentity.self).members)
         case .upstream:
-            let upstream = try frame.decode(UpstreamConnection.self)
-            add(
-                "upstream",
-                ["address": .string(upstream.address), "user": .string(upstream.user), "server_version": .optional(upstream.serverVersion)])
+            add("upstream", try frame.decode(UpstreamConnection.self).members)
         case .clientMessages:
             client.writeBytes(frame.payload)
             place.add(frame.payload.count)
@@ -48,7 +45,7 @@ public struct PostgresTranscript: SessionTranscript {
             server.writeBytes(frame.payload)
             try readServer()
         case .verdict: verdict(try VerdictRecord(payload: frame.payload))
-        case .approval: add("approval", approval(try frame.decode(ApprovalRecord.self)))
+        case .approval: add("approval", try frame.decode(ApprovalRecord.self).members)
         case .notice, .error:
             let note = try frame.decode(SessionNote.self)
             add(frame.kind == .error ? "failure" : "note", ["code": .string(note.code), "message": .string(note.message)])
@@ -105,11 +102,7 @@ public struct PostgresTranscript: SessionTranscript {
 
     private mutating func verdict(_ record: VerdictRecord) {
         let ruling = record.ruling
-        let members: [String: TranscriptEvent.Value] = [
-            "decision": .string(ruling.decision.rawValue), "rule": .string(ruling.rule), "reason": .string(ruling.reason),
-            "kinds": .list(ruling.kinds.map { .string($0) }), "approval": .optional(ruling.approval),
-            "masked": .list((ruling.masked ?? []).map { .string($0) }),
-        ]
+        let members = ruling.members
         // What waits is recorded when it waits no longer.
         if ruling.decision == .hold { add("verdict", members) } else { verdicts.append((record.action, members)) }
     }
@@ -120,40 +113,6 @@ public struct PostgresTranscript: SessionTranscript {
             add("verdict", first.members)
             verdicts.removeFirst()
         }
-    }
-
-    private func start(_ start: SessionStart, _ session: SessionID) -> [String: TranscriptEvent.Value] {
-        [
-            "session": .string(session.description), "target": .string(start.target), "role": .optional(start.role),
-            "database": .optional(start.database), "client_address": .string(start.clientAddress),
-            "application": .optional(start.application),
-        ]
-    }
-
-    private func approval(_ record: ApprovalRecord) -> [String: TranscriptEvent.Value] {
-        [
-            "approval": .string(record.approval), "event": .string(record.event.rawValue), "rule": .string(record.rule),
-            "reason": .string(record.reason), "masks": record.masks.map { .list($0.map { .string($0) }) } ?? .null,
-            "votes": .list(
-                record.votes.map { vote in
-                    .object([
-                        "user": .string(vote.user), "issuer": .string(vote.issuer), "choice": .string(vote.choice),
-                        "comment": .string(vote.comment),
-                    ])
-                }),
-        ]
-    }
-
-    private func identity(_ identity: SessionIdentity) -> [String: TranscriptEvent.Value] {
-        let principal = identity.principal
-        return [
-            "principal": .object([
-                "user": .string(principal.user), "issuer": .string(principal.issuer), "subject": .string(principal.subject),
-                "groups": .list(principal.groups.map { .string($0) }),
-            ]),
-            "clear_masks": identity.clearMasks.map { .list($0.map { .string($0) }) } ?? .null,
-            "granted_by": .string(identity.grantingGroup.map { "\(identity.grantingRule), group \($0)" } ?? identity.grantingRule),
-        ]
     }
 
     // MARK: - Messages

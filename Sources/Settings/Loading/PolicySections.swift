@@ -188,4 +188,8 @@ let knownKinds: Set<String> = [
     "discard", "do", "drop", "execute", "explain", "fetch", "function_call", "grant", "import_foreign_schema", "insert", "listen",
     "load", "lock", "merge", "move", "notify", "other", "prepare", "reassign_owned", "refresh", "reindex", "replication", "reset",
     "revoke", "security_label", "select", "session", "set", "show", "transaction", "truncate", "unlisten", "unparsed", "update", "vacuum",
+    // Of MySQL and MariaDB.
+    "administration", "binlog", "cache", "change", "check", "checksum", "clone", "compound", "flush", "get_diagnostics", "handler", "help",
+    "import", "install", "kill", "optimize", "purge", "rename", "repair", "replace", "resignal", "restart", "shutdown", "signal", "start",
+    "stop", "uninstall", "unlock", "use", "xa",
 ]

@@ -63,7 +63,9 @@ extension SettingsReader {
             let auth: Target.ClientAuthentication = section.choice("auth") ?? .password
             let plaintext: ListenerSettings.Plaintext = section.choice("plaintext") ?? .refuse
             let tls = section.serverTLS("tls")
+            let family: ListenerSettings.Family? = section.choice("family")
             guard let name, let protocolName, let listen else { return nil }
+            checkFits(section, protocolName, auth, plaintext)
             if plaintext == .loopback, !listen.isLoopback {
                 problems.error(
                     section.place(of: "plaintext"),
@@ -71,11 +73,30 @@ extension SettingsReader {
                 )
             }
             return Placed(
-                value: ListenerSettings(name: name, protocolName: protocolName, listen: listen, auth: auth, plaintext: plaintext, tls: tls),
+                value: ListenerSettings(
+                    name: name, protocolName: protocolName, listen: listen, auth: auth, plaintext: plaintext, tls: tls,
+                    family: family ?? .mysql),
                 place: section.place(of: "name"))
         }
         checkUnique(listeners.map { ($0.value.name, $0.place) }, "listener")
         return listeners
+    }
+
+    /// What a listener of the protocol cannot be.
+    private func checkFits(
+        _ section: Section, _ protocolName: Target.ProtocolName, _ auth: Target.ClientAuthentication,
+        _ plaintext: ListenerSettings.Plaintext
+    ) {
+        if protocolName == .mysql, auth != .password {
+            problems.error(section.place(of: "auth"), "`\(section.name("auth"))`: MySQL's clients bring tokens as passwords; remove it")
+        }
+        if protocolName == .mysql, plaintext != .refuse {
+            problems.error(
+                section.place(of: "plaintext"), "`\(section.name("plaintext"))`: MySQL's clients are let in over TLS only; remove it")
+        }
+        if protocolName != .mysql, section.has("family") {
+            problems.error(section.place(of: "family"), "`\(section.name("family"))` is for listeners with `protocol: mysql`; remove it")
+        }
     }
 
     func readProtocol(_ section: Section) -> Target.ProtocolName? {
@@ -84,8 +105,8 @@ extension SettingsReader {
             return nil
         }
         guard let name: Target.ProtocolName = section.choice("protocol") else { return nil }
-        guard name == .postgres else {
-            problems.error(section.place(of: "protocol"), "`\(section.name("protocol"))`: this version speaks postgres only")
+        guard name == .postgres || name == .mysql else {
+            problems.error(section.place(of: "protocol"), "`\(section.name("protocol"))`: this version speaks postgres and mysql")
             return nil
         }
         return name

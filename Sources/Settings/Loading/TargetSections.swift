@@ -48,7 +48,8 @@ extension SettingsReader {
         }
         return ReadTarget(
             target: Target(
-                name: name, protocolName: protocolName, host: address.host, port: address.port ?? 5432, database: database,
+                name: name, protocolName: protocolName, host: address.host, port: address.port ?? (protocolName == .mysql ? 3306 : 5432),
+                database: database,
                 otherDatabases: others, labels: labels, tls: tls, durability: durability, clientAuthentication: auth, roles: roles,
                 estimates: estimates),
             defaultDecision: decision == .allow ? .allow : .deny, options: options, place: section.place(of: "name"))

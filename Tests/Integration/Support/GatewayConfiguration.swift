@@ -34,6 +34,10 @@ struct GatewayConfiguration: Sendable {
     var maskLines: [String] = []
     /// Lines of the mask `cards` besides the others.
     var cardMaskLines: [String] = []
+    /// Further listeners, targets and grants, each a line or more of YAML.
+    var listeners: [String] = []
+    var targets: [String] = []
+    var access: [String] = []
     /// Whole sections besides the others.
     var sections: [String] = []
     /// Lines of the `limits` section.
@@ -67,11 +71,14 @@ struct GatewayConfiguration: Sendable {
             listen: 127.0.0.1:\(port)
             auth: password
             plaintext: \(plaintext)
+        \(listeners.joined(separator: "\n"))
         targets:
+        \(targets.joined(separator: "\n"))
         \(target("orders", database: "orders", roles: ["reader", "writer"], fallback: "allow"))
         \(target("bench", database: benchDatabase, roles: ["writer"], fallback: "allow"))
         \(target("closed", database: "orders", roles: ["reader"], fallback: "deny"))
         access:
+        \(access.joined(separator: "\n"))
           - groups: [dba]
             targets: [orders, bench, closed]
             roles: [reader, writer]

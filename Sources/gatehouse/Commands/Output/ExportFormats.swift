@@ -38,6 +38,9 @@ struct RunningExport {
             isDecoding = false
             guard format == .jsonl else { throw ExportError("a session of this protocol is exported as jsonl alone") }
         }
+        if frame.kind == .start, format == .sql, (try? frame.decode(SessionStart.self))?.protocolName != .postgres {
+            throw ExportError("only sessions of PostgreSQL are exported as sql; use jsonl or text")
+        }
         do {
             try put(try writer.write(frame, events: try events(frame)))
         } catch let error as ProtocolViolation {

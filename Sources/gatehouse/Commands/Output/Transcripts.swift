@@ -1,4 +1,5 @@
 import GatehouseCore
+import MySQL
 import Postgres
 import Recording
 
@@ -11,7 +12,8 @@ struct AnyTranscript: SessionTranscript {
     private static func transcript(of name: Target.ProtocolName) -> (any SessionTranscript)? {
         switch name {
         case .postgres: PostgresTranscript()
-        case .mysql, .ssh, .http: nil
+        case .mysql: MySQLTranscript()
+        case .ssh, .http: nil
         }
     }
 

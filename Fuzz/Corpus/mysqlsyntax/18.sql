@@ -1,0 +1,1 @@
+DELETE FROM t /*!50700 WHERE id = 1 */

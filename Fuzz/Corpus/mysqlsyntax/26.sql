@@ -1,0 +1,2 @@
+DELETE FROM t -- x
+ WHERE id = 1

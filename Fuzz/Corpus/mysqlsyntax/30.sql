@@ -1,0 +1,1 @@
+ALTER TABLE t ENGINE = FEDERATED CONNECTION = 'mysql://u:p@h/d/t'

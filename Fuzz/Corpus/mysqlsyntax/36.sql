@@ -1,0 +1,1 @@
+SELECT a FROM 1t

@@ -1,0 +1,1 @@
+DELETE FROM t /*!80000 WHERE id = 1 */

@@ -1,0 +1,1 @@
+DELETE FROM t /*!50699 WHERE id = 1 */
