@@ -83,16 +83,27 @@ private func recorderCondition(_ vault: Vault) -> ConsoleBackend.Condition {
 private func targets(for principal: Principal, _ settings: GatehouseSettings, _ gateway: Gateway) -> [ConsoleBackend.TargetSummary] {
     let configuration = gateway.configuration
     let now = gateway.clock.wallTime()
-    let listener = settings.listeners.first { $0.protocolName == .postgres }
     return configuration.targets.values.sorted { $0.name < $1.name }.compactMap { target in
         let roles = target.roles.map(\.name).filter { role in
             if case .success = configuration.policy.admit(principal, to: target, role: role, at: now) { true } else { false }
         }
         guard let first = roles.first else { return nil }
         let login = first == target.roles.first?.name ? target.name : "\(first)@\(target.name)"
-        let host = listener.map { $0.listen.host == "0.0.0.0" || $0.listen.host == "::" ? "GATEWAY" : $0.listen.host } ?? "GATEWAY"
-        let connect = "psql \"host=\(host) port=\(listener?.listen.port ?? 5432) user=\(login) dbname=\(target.database) sslmode=require\""
         return .init(
-            name: target.name, protocol: target.protocolName.rawValue, roles: roles, labels: target.labels, connect: connect)
+            name: target.name, protocol: target.protocolName.rawValue, roles: roles, labels: target.labels,
+            connect: clientLine(for: target, login, settings.listeners.first { $0.protocolName == target.protocolName }))
+    }
+}
+
+/// - Parameter listener: the first of the target's protocol; nil where there is none.
+private func clientLine(for target: Target, _ login: String, _ listener: ListenerSettings?) -> String {
+    let host = listener.map { $0.listen.host == "0.0.0.0" || $0.listen.host == "::" ? "GATEWAY" : $0.listen.host } ?? "GATEWAY"
+    switch target.protocolName {
+    case .mysql:
+        let port = listener?.listen.port ?? 3306
+        return listener?.family == .mariadb
+            ? "mariadb -h \(host) -P \(port) -u \(login) --ssl -p" : "mysql -h \(host) -P \(port) -u \(login) --ssl-mode=REQUIRED -p"
+    case .postgres, .ssh, .http:
+        return "psql \"host=\(host) port=\(listener?.listen.port ?? 5432) user=\(login) dbname=\(target.database) sslmode=require\""
     }
 }

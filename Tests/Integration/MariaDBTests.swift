@@ -17,6 +17,8 @@ extension IntegrationTests {
                 SELECT id, name, balance, born FROM customers ORDER BY id; DROP TABLE customers; SELECT '\(marker)';
                 BEGIN; INSERT INTO orders (note) VALUES ('x'); ROLLBACK; CREATE USER IF NOT EXISTS u IDENTIFIED BY 'hunter2-secret'; DROP USER u
                 """)
+            let targets = try await shop.gateway.command(["targets", "list"], token: shop.bob)
+            #expect(targets.output.contains("mariadb -h 127.0.0.1 -P \(shop.port) -u shop --ssl -p"), "\(targets.output)")
             #expect(said.output.contains("1\tAnn\t12.50\t1980-02-29"), "\(said.errors)")
             #expect(said.errors.contains("ERROR 1142 (42000)") && said.errors.contains("rule \"shop-no-drop\": Tables stay. Ask a DBA."))
             let recording = try await shop.gateway.recording(containing: marker, token: shop.alice)

@@ -90,7 +90,7 @@ extension MySQLRelay {
     private mutating func reset(_ sink: inout some MySQLSink) throws(ProtocolViolation) {
         registry.removeAll()
         prepared.removeAll()
-        setup = SessionSetup(family: judge.state.server.flavour)
+        setup = SessionSetup()
         try askNext(&sink)
     }
 
@@ -123,22 +123,21 @@ extension MySQLRelay {
 /// The gateway's own questions at the start of a session, and after what resets one: the server is to tell of every change that
 /// decides how texts are read, and how it stands now.
 struct SessionSetup: Sendable {
-    private let questions: [String]
     private var index = 0
     private var answers: [[[ByteBuffer?]]] = []
     private var columns = 0
 
-    init(family: Server.Flavour) {
-        questions = [
-            "SET SESSION session_track_schema = 1, SESSION session_track_system_variables = 'sql_mode,character_set_client,autocommit'",
-            "SELECT @@SESSION.sql_mode, @@SESSION.character_set_client, DATABASE(), @@GLOBAL.lower_case_table_names",
-            "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.VIEWS",
-        ]
-    }
+    private static let questions = [
+        "SET SESSION session_track_schema = 1, SESSION session_track_system_variables = 'sql_mode,character_set_client,autocommit'",
+        "SELECT @@SESSION.sql_mode, @@SESSION.character_set_client, DATABASE(), @@GLOBAL.lower_case_table_names",
+        "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.VIEWS",
+    ]
+
+    init() {}
 
     /// The text to send; nil when all are answered.
-    var next: String? { index < questions.count ? questions[index] : nil }
-    var isDone: Bool { index >= questions.count }
+    var next: String? { isDone ? nil : Self.questions[index] }
+    var isDone: Bool { index >= Self.questions.count }
 
     /// Rows of an answer; more are not believed.
     private static let maximumRows = 100_000

@@ -13,7 +13,6 @@ struct MySQLConnector: Sendable {
     let role: Target.Role
     let tls: UpstreamTLSContext?
     let limits: Limits
-    /// nil where the server's authentication alone is wanted, as for a cancel.
     let settings: UpstreamHandshake.Settings
 
     struct Connection {
@@ -156,7 +155,7 @@ private final class MySQLConnectHandler: ChannelInboundHandler, RemovableChannel
     private func begin(_ session: UpstreamHandshake.Session, _ context: ChannelHandlerContext) {
         self.session = session
         link = UpstreamLink(session.plan.upstream, messageBytes: connector.limits.messageBytes, depth: 4)
-        setup = SessionSetup(family: session.greeting.family == .mariadb ? .mariadb : .mysql)
+        setup = SessionSetup()
         ask(context)
     }
 
