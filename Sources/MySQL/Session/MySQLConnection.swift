@@ -333,7 +333,7 @@ final class MySQLConnection: ChannelInboundHandler, RemovableChannelHandler {
             SessionMetrics.count(totals, target: permitted.target.name)
         }
         let upstreamThread = upstream.session.greeting.threadID
-        session.cancelUpstream = { connector.cancel(upstreamThread, on: loop) }
+        session.cancelUpstream = { connector.cancel(upstreamThread, on: loop, secrets: gateway.secrets, logger: gateway.logger) }
         if let thread {
             shared.claim(thread, by: principal, on: permitted.target.name)
             shared.connected(thread, upstream: upstreamThread)

@@ -59,8 +59,8 @@ struct MySQLConnector: Sendable {
     }
 
     /// Has the server stop what `thread` runs, over a connection of its own.
-    func cancel(_ thread: UInt32, on loop: any EventLoop) -> EventLoopFuture<Void> {
-        connect(on: loop).flatMap { connection in
+    func cancel(_ thread: UInt32, on loop: any EventLoop, secrets: any SecretResolver, logger: Logger) -> EventLoopFuture<Void> {
+        connect(on: loop, secrets: secrets, logger: logger).flatMap { connection in
             var link = connection.link
             let text = ByteBuffer(string: "KILL QUERY \(thread)")
             guard let payload = try? Command.query(QueryRequest(text: text)).payload(for: link.capabilities),
